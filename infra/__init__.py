@@ -1,0 +1,1 @@
+"""Everything that knows what a machine is: no command line, no printing."""

@@ -1,0 +1,1 @@
+"""Pulumi components: what a machine is made of."""

@@ -1,0 +1,81 @@
+"""The errors a user can meet, as one tree.
+
+MctlError                 1  what happened, to which machine, and the command that mends it
+├── UsageError            2  the command line or the stack's config can't mean anything
+├── PreCreateError        3  a check failed before anything was made
+├── NotFoundError         4  no machine, stack or record of that name
+├── NameTakenError        1  the name is in use
+├── StackLockedError      1  another run holds the stack's lock
+├── PassphraseError       1  the stack's secrets can't be opened
+├── RecordError           1  a machine's record can't be read
+├── HostError             1  the host answered wrongly, or not at all
+├── StackError            1  the Pulumi engine reported a failure
+└── Interrupted         130  the user stopped the run
+
+The number is the process's exit code.
+"""
+
+from __future__ import annotations
+
+
+class MctlError(Exception):
+    """Say what happened, to which machine, and what mends it.
+
+    message: one sentence without the mending command. mend: a command or a step, shown on its own line.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, machine: str | None = None, mend: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.machine = machine
+        self.mend = mend
+
+
+class UsageError(MctlError):
+    """Refuse options or config that can't mean anything."""
+
+    exit_code = 2
+
+
+class PreCreateError(MctlError):
+    """Stop before anything is made."""
+
+    exit_code = 3
+
+
+class NotFoundError(MctlError):
+    """Name a machine, stack or record that isn't there."""
+
+    exit_code = 4
+
+
+class NameTakenError(MctlError):
+    """Refuse a name that is in use."""
+
+
+class StackLockedError(MctlError):
+    """Report that another run holds the stack's lock."""
+
+
+class PassphraseError(MctlError):
+    """Report that the stack's secrets can't be opened."""
+
+
+class RecordError(MctlError):
+    """Report a record that can't be read."""
+
+
+class HostError(MctlError):
+    """Report a host that answered wrongly, or not at all."""
+
+
+class StackError(MctlError):
+    """Report a failure of the Pulumi engine."""
+
+
+class Interrupted(MctlError):  # noqa: N818 - a Ctrl-C is not an error of anyone's
+    """Report that the user stopped the run."""
+
+    exit_code = 130

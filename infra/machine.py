@@ -1,0 +1,126 @@
+"""What a machine is meant to be: the declaration that `mctl create` writes and `pulumi up` reads.
+
+Plain dataclasses and the standard library only, so that every layer and every read may import it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from infra.errors import UsageError
+
+# docker-machine's rule for names, and a host name's (RFC 1123), so that a name is always a valid DNS label sequence.
+NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
+ENGINE_INSTALLS = ("auto", "docker", "distro", "none")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSpec:
+    """How Docker Engine gets onto the host and how its daemon is set up.
+
+    install: `docker` (docker.com's repository), `distro` (the distribution's package), `none`, a script's URL, or
+    `auto` (`docker`, and `distro` where docker.com can't be reached). version: a prefix such as `27` or `27.3.1`.
+    opts: dockerd options, `key=value` or `key`. env: `KEY=VALUE` for the daemon.
+    """
+
+    install: str = "auto"
+    version: str = ""
+    opts: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
+    storage_driver: str = ""
+    env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSpec:
+    """One machine, as declared under `mctl:machines` in Pulumi.<stack>.yaml.
+
+    options: the driver's own, by field name of its args. tls_sans: further names and addresses for the server
+    certificate. allow_cidrs: who may reach 22 and 2376; empty means the caller's address. ssh_host_key: one
+    authorized_keys-style line for a host that we did not make. running: False keeps it switched off.
+    """
+
+    name: str
+    provider: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    engine: EngineSpec = field(default_factory=EngineSpec)
+    tls_sans: tuple[str, ...] = ()
+    allow_cidrs: tuple[str, ...] = ()
+    ssh_host_key: str = ""
+    running: bool = True
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        _check_engine(self.name, self.engine)
+
+    @classmethod
+    def from_config(cls, name: str, declared: Mapping[str, Any]) -> MachineSpec:
+        """Read one entry of `mctl:machines`. Raises UsageError naming the unknown or missing key."""
+        if not isinstance(declared, Mapping):
+            raise UsageError(f"mctl:machines: {name} is not a mapping", machine=name)
+        values = dict(declared)
+        if not values.get("provider"):
+            raise UsageError(f"mctl:machines: {name} has no `provider`", machine=name)
+        engine = _construct(EngineSpec, f"{name}.engine", values.pop("engine", None) or {})
+        return _construct(cls, name, values, name=name, engine=engine)
+
+    def to_config(self) -> dict[str, Any]:
+        """Write the entry, without what is at its default."""
+        default = MachineSpec(name=self.name, provider="")
+        entry = _differing(self, default, skip={"name", "engine"})
+        engine = _differing(self.engine, default.engine, skip=set())
+        return entry | ({"engine": engine} if engine else {})
+
+
+def check_name(name: str) -> str:
+    """Give the name back if a machine may have it. Raises UsageError."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"invalid machine name {name!r}: use letters, digits, '-' and '.', at most 63, "
+            "beginning and ending with a letter or a digit",
+            machine=name,
+        )
+    return name
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """Give a question with the nearest known word, or nothing: `; did you mean 'qemu'?`."""
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _check_engine(name: str, engine: EngineSpec) -> None:
+    if engine.install not in ENGINE_INSTALLS and not engine.install.startswith(("https://", "http://")):
+        raise UsageError(
+            f"--engine-install {engine.install!r} is none of {', '.join(ENGINE_INSTALLS)} or a script's URL",
+            machine=name,
+        )
+    if engine.version and not re.fullmatch(r"[0-9][0-9A-Za-z.:~+-]*", engine.version):
+        raise UsageError(f"--engine-version {engine.version!r} is not a version such as 27 or 27.3.1", machine=name)
+    for pair in (*engine.env, *engine.labels):
+        if "=" not in pair.strip("="):
+            raise UsageError(f"engine setting {pair!r} is not KEY=VALUE", machine=name)
+
+
+def _construct(cls: type[T], where: str, values: Mapping[str, Any], **given: Any) -> T:
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in known or key in given:
+            raise UsageError(f"mctl:machines: {where} has no setting {key!r}{suggest(key, list(known))}", machine=where)
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, **given)
+
+
+def _differing(value: Any, default: Any, skip: set[str]) -> dict[str, Any]:
+    plain, base = asdict(value), asdict(default)
+    return {
+        key: list(item) if isinstance(item, tuple) else dict(item) if isinstance(item, Mapping) else item
+        for key, item in plain.items()
+        if key not in skip and item != base[key]
+    }

@@ -1,0 +1,1 @@
+"""The resource plugins that mctl serves itself; each is a package with a `main()`."""
