@@ -40,8 +40,7 @@ class Identity:
 class Vm:
     """What a driver's VM offers to the rest of the machine.
 
-    resource: the component; whatever lives on the VM is `deleted_with` it. ssh_private_key: empty means the SSH agent.
-    docker_port: where 2376 of the host is reached. ssh_host_key: authorized_keys style, `ssh-ed25519 AAAA…`.
+    resource: whatever lives on the VM is `deleted_with` it. ssh_private_key: None means the SSH agent. docker_port: where 2376 of the host is reached. ssh_host_key: authorized_keys style, `ssh-ed25519 AAAA…`.
     """
 
     resource: pulumi.Resource
@@ -50,7 +49,7 @@ class Vm:
     private_address: pulumi.Input[str]
     ssh_user: pulumi.Input[str]
     ssh_port: pulumi.Input[int]
-    ssh_private_key: pulumi.Input[str]
+    ssh_private_key: pulumi.Input[str] | None
     ssh_host_key: pulumi.Input[str]
     docker_port: pulumi.Input[int]
 
@@ -61,15 +60,17 @@ class Driver:
 
     args: a frozen keyword-only dataclass whose fields are made by `option`: they are the command line's options.
     vm: makes the VM: (spec, args, identity, opts) -> Vm; `identity` is None where `makes_vm` is False.
-    check: looks, before anything is made, whether create could work; raises PreCreateError or UsageError.
+    check: looks, before anything is made, whether create could work, and fills in what only this computer knows; raises
+    PreCreateError or UsageError. declares_power: `running` in the spec switches the machine on and off by an `up`.
     extra: the pip extra that brings the SDK.
     """
 
     name: str
     args: type[Any]
     vm: Callable[[MachineSpec, Any, Identity | None, pulumi.ResourceOptions], Vm]
-    check: Callable[[MachineSpec, Any], None] = lambda _spec, _args: None
+    check: Callable[[MachineSpec, Any], MachineSpec] = lambda spec, _args: spec
     makes_vm: bool = True
+    declares_power: bool = True
     extra: str = ""
 
 

@@ -1,0 +1,5 @@
+"""What `pulumi up` runs by hand: the same program as the mctl command's."""
+
+from infra.stacks.program import run
+
+run()

@@ -1,0 +1,22 @@
+"""Where mctl keeps what it must remember: `$MCTL_HOME`, else `~/.mctl`. Imports next to nothing, for the reads."""
+
+from __future__ import annotations
+
+import os
+
+
+def home(*parts: str) -> str:
+    """Give the path of mctl's home, or of a folder in it, made private (0700) where it is not there yet."""
+    folder = os.environ.get("MCTL_HOME") or os.path.join(os.path.expanduser("~"), ".mctl")
+    folder = os.path.abspath(folder)
+    _private(folder)
+    for part in parts:
+        folder = os.path.join(folder, part)
+        _private(folder)
+    return folder
+
+
+def _private(folder: str) -> None:
+    if not os.path.isdir(folder):
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        os.makedirs(folder, mode=0o700, exist_ok=True)

@@ -1,0 +1,86 @@
+"""The passphrase that encrypts every stack's secrets.
+
+From the environment (`PULUMI_CONFIG_PASSPHRASE`, `PULUMI_CONFIG_PASSPHRASE_FILE`), else the OS keyring, else a file of
+mode 0600 in mctl's home. Made at first use.
+Source: https://www.pulumi.com/docs/iac/concepts/secrets/
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from infra.errors import PassphraseError
+from infra.stacks.home import home
+
+VARIABLE = "PULUMI_CONFIG_PASSPHRASE"
+FILE_VARIABLE = "PULUMI_CONFIG_PASSPHRASE_FILE"
+SERVICE = "mctl"
+
+
+def environment(*, make: bool) -> dict[str, str]:
+    """Give the variables that let the Pulumi engine open the stack's secrets.
+
+    make: whether to make a passphrase where there is none; without one, PassphraseError is raised.
+    """
+    if VARIABLE in os.environ or FILE_VARIABLE in os.environ:
+        return {}
+    kept = _from_keyring() or _from_file()
+    if kept is None:
+        if not make:
+            raise PassphraseError(
+                "there is no passphrase to open the stack's secrets with",
+                mend=f"export {VARIABLE}=…, or copy the passphrase file of the computer that made the stack to {_file()}",
+            )
+        kept = secrets.token_urlsafe(32)
+        kept = _keep(kept)
+    return {VARIABLE: kept}
+
+
+def exists() -> bool:
+    """Tell whether a passphrase is there, without making one."""
+    return VARIABLE in os.environ or FILE_VARIABLE in os.environ or bool(_from_file() or _from_keyring())
+
+
+def _file() -> Path:
+    return Path(home(), "passphrase")
+
+
+def _from_file() -> str | None:
+    try:
+        return _file().read_text().strip() or None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PassphraseError(f"{_file()} can't be read: {error.strerror}", mend=f"chmod 600 {_file()}") from None
+
+
+def _from_keyring() -> str | None:
+    if _file().exists():  # where there was no keyring at first use; asking one now only costs time
+        return None
+    import keyring
+    import keyring.errors
+
+    try:
+        return keyring.get_password(SERVICE, home())
+    except keyring.errors.KeyringError:
+        return None
+
+
+def _keep(passphrase: str) -> str:
+    """Keep a new passphrase, and give the one that counts: of two first runs at once, the first one's."""
+    import keyring
+    import keyring.errors
+
+    try:
+        keyring.set_password(SERVICE, home(), passphrase)
+    except keyring.errors.KeyringError:
+        fresh = f"{_file()}.{os.getpid()}"
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(passphrase + "\n")
+        with suppress(FileExistsError):
+            os.link(fresh, _file())  # a rename would replace the other run's
+        Path(fresh).unlink()
+    return _from_file() or passphrase

@@ -1,0 +1,39 @@
+"""The Pulumi program: the stack's config becomes one Machine per entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from infra.components.machine import Machine
+from infra.components.tls import Authority
+from infra.errors import UsageError
+from infra.machine import MachineSpec
+
+# One namespace whatever the project is called, so that a stack's file can move between projects.
+NAMESPACE = "mctl"
+
+
+def run() -> None:
+    """Declare every machine of the stack's config, and export their outputs by name as `machines`.
+
+    Raises UsageError where the config is missing or can't mean anything.
+    """
+    declared = pulumi.Config(NAMESPACE).get_object("machines")
+    specs = read_machines(declared)
+    if not specs:
+        pulumi.export("machines", {})
+        return
+    authority = Authority(pulumi.get_stack())
+    pulumi.export("machines", {spec.name: Machine(spec, authority).outputs for spec in specs})
+
+
+def read_machines(declared: Any) -> list[MachineSpec]:
+    """Read `mctl:machines`: a mapping of names to specs. Raises UsageError."""
+    if declared is None:
+        return []
+    if not isinstance(declared, Mapping):
+        raise UsageError("mctl:machines is not a mapping of machine names to settings")
+    return [MachineSpec.from_config(str(name), entry) for name, entry in declared.items()]

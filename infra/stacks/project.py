@@ -1,0 +1,148 @@
+"""The project folder: Pulumi.yaml and, per stack, the declaration in Pulumi.<stack>.yaml.
+
+The declaration is what people edit, so its comments and order survive our edits. One editor at a time, one rename per
+edit.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+import infra
+from infra.errors import MctlError, UsageError
+from infra.machine import MachineSpec
+from infra.stacks.home import home
+
+PROJECT = "mctl"
+KEY = "mctl:machines"
+REQUIRED = ("name", "runtime")
+
+
+def find_project() -> Path:
+    """Find the nearest Pulumi.yaml of ours upward from the current folder, else use mctl's home as the project.
+
+    Ours is one whose `name` is `mctl`. Raises UsageError for one that lacks what Pulumi needs.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        file = folder / "Pulumi.yaml"
+        if file.is_file():
+            settings = _read(file)
+            if settings.get("name") in (PROJECT, None):
+                _check(file, settings)
+                return folder
+    return _home_project()
+
+
+def stacks(project: Path) -> list[str]:
+    """List the stacks that the project folder declares."""
+    return sorted(file.name[len("Pulumi.") : -len(".yaml")] for file in project.glob("Pulumi.*.yaml"))
+
+
+def machines(project: Path, stack: str) -> dict[str, Any]:
+    """Read the machines that a stack declares, by name. Raises UsageError for a file that can't be read."""
+    declared = (_read(_file(project, stack)).get("config") or {}).get(KEY) or {}
+    if not isinstance(declared, dict):
+        raise UsageError(f"{_file(project, stack)}: {KEY} is not a mapping of machine names to settings")
+    return declared
+
+
+def stack_of(project: Path, machine: str) -> str | None:
+    """Find the stack that declares a machine."""
+    return next((stack for stack in stacks(project) if machine in machines(project, stack)), None)
+
+
+def declare(project: Path, stack: str, spec: MachineSpec) -> None:
+    """Write a machine into a stack's declaration."""
+
+    def edit(declared: dict[str, Any]) -> None:
+        declared[spec.name] = spec.to_config()
+
+    _edit(project, stack, edit)
+
+
+def withdraw(project: Path, stack: str, machine: str) -> None:
+    """Take a machine out of a stack's declaration."""
+    _edit(project, stack, lambda declared: declared.pop(machine, None))
+
+
+def _edit(project: Path, stack: str, change: Callable[[dict[str, Any]], object]) -> None:
+    file = _file(project, stack)
+    with _one_editor(file):
+        settings = _read(file)
+        config = settings.setdefault("config", {})
+        change(config.setdefault(KEY, {}))
+        text = io.StringIO()
+        YAML().dump(settings, text)
+        _write(file, text.getvalue())
+
+
+def _file(project: Path, stack: str) -> Path:
+    return project / f"Pulumi.{stack}.yaml"
+
+
+@contextmanager
+def _one_editor(file: Path) -> Iterator[None]:
+    name = sha256(str(file.resolve()).encode()).hexdigest()[:16]
+    with FileLock(Path(home("locks"), f"{name}.lock")):
+        yield
+
+
+def _read(file: Path) -> Any:
+    if not file.exists():
+        return {}
+    try:
+        return YAML().load(file.read_text()) or {}
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{file} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
+
+
+def _write(file: Path, text: str) -> None:
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text)
+        fresh.replace(file)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise MctlError(
+            f"{file} can't be written: {error.strerror}", mend=f"make room or rights in {file.parent}"
+        ) from None
+
+
+def _check(file: Path, settings: Any) -> None:
+    missing = [key for key in REQUIRED if not settings.get(key)]
+    if missing:
+        raise UsageError(
+            f"{file} has no `{missing[0]}`",
+            mend=f"add `name: {PROJECT}` and `runtime: python`, or work in another folder",
+        )
+
+
+def _home_project() -> Path:
+    """Keep a Pulumi.yaml in mctl's home, so that `pulumi up` works there by hand too."""
+    folder = Path(home())
+    text = (
+        f"name: {PROJECT}\n"
+        "description: Docker hosts, declared under mctl:machines in Pulumi.<stack>.yaml\n"
+        f"main: {Path(infra.__file__).parent}\n"
+        "runtime:\n"
+        "  name: python\n"
+        "  options:\n"
+        f"    virtualenv: {sys.prefix}\n"
+    )
+    file = folder / "Pulumi.yaml"
+    if not file.exists() or file.read_text() != text:
+        _write(file, text)
+    return folder
