@@ -72,6 +72,21 @@ def declare(project: Path, stack: str, spec: MachineSpec) -> None:
     _edit(project, stack, edit)
 
 
+def declares(project: Path, stack: str, machine: str) -> bool:
+    """Tell whether a stack declares a machine."""
+    return machine in machines(project, stack)
+
+
+def has_backend(project: Path) -> bool:
+    """Tell whether the project itself says where its state is."""
+    return bool((_read(project / "Pulumi.yaml").get("backend") or {}).get("url"))
+
+
+def discard(project: Path, stack: str) -> None:
+    """Delete the declaration of a stack that is no more."""
+    _file(project, stack).unlink(missing_ok=True)
+
+
 def withdraw(project: Path, stack: str, machine: str) -> None:
     """Take a machine out of a stack's declaration."""
     _edit(project, stack, lambda declared: declared.pop(machine, None))

@@ -1,0 +1,181 @@
+"""What can be done with machines by name: create, up, refresh, preview, switch on and off, remove.
+
+What failed or was stopped half-way is gone on with by the same command, and `remove` leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from infra.components import drivers
+from infra.errors import NameTakenError, NotFoundError, RecordError, StackError
+from infra.machine import MachineSpec
+from infra.stacks import docker_context, project, records
+from infra.stacks.progress import Progress, Report
+from infra.stacks.records import Record
+from infra.stacks.store import Change, Stack
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a create made: the record, and the seconds that its phases (boot, install, configure) took."""
+
+    record: Record
+    phases: Mapping[str, float]
+
+
+def create(spec: MachineSpec, stack: str, report: Report) -> Made:
+    """Make a machine, or go on with one whose making was stopped.
+
+    Raises NameTakenError for a machine that is there, PreCreateError before anything is made, StackError after.
+    """
+    folder = project.find_project()
+    _refuse_taken(folder, spec.name, stack)
+    driver = drivers.load(spec.provider)
+    spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
+    opened = Stack(folder, stack, report, make=True)
+    project.declare(folder, stack, spec)
+    phases = opened.up(mend=f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it")
+    made = {record.name: record for record in _keep_records(opened, report)}
+    return Made(made[spec.name], phases.get(spec.name, {}))
+
+
+def up(name: str, report: Report) -> list[Record]:
+    """Bring a stack, named by itself or by a machine in it, to what it declares."""
+    opened = Stack(*locate(name), report)
+    opened.up(mend=f"mctl up {name}")
+    return _keep_records(opened, report)
+
+
+def refresh(name: str, report: Report) -> list[Record]:
+    """Look at what is really there, and write the records anew."""
+    opened = Stack(*locate(name), report)
+    opened.refresh()
+    return _keep_records(opened, report)
+
+
+def preview(name: str, report: Report) -> list[Change]:
+    """Say what an `up` would do, doing nothing."""
+    return Stack(*locate(name), report).preview()
+
+
+def set_running(name: str, *, running: bool, report: Report, hard: bool = False) -> Record:
+    """Switch a machine on or off. hard: without asking the guest. Raises StackError where its provider can't."""
+    folder, stack = locate(name)
+    spec = MachineSpec.from_config(name, project.machines(folder, stack)[name])
+    if not drivers.load(spec.provider).declares_power:
+        verb = "start" if running else "kill" if hard else "stop"
+        raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
+    opened = Stack(folder, stack, report, variables={"MCTL_HARD_STOP": "1"} if hard else {})
+    project.declare(folder, stack, replace(spec, running=running))
+    opened.refresh()  # a VM that was switched off or on behind our back is not what the stack state says
+    opened.up(mend=f"mctl {'start' if running else 'stop'} {name}")
+    return next(record for record in _keep_records(opened, report) if record.name == name)
+
+
+def restart(name: str, report: Report) -> Record:
+    """Restart a machine: switched off and on where its provider can, else rebooted over SSH."""
+    folder, stack = locate(name)
+    spec = MachineSpec.from_config(name, project.machines(folder, stack)[name])
+    if drivers.load(spec.provider).declares_power:
+        set_running(name, running=False, report=report)
+        return set_running(name, running=True, report=report)
+    record = records.load(name)
+    report(Progress(name, "Rebooting"))
+    reboot = subprocess.run([*ssh_command(record), "sudo -n shutdown -r now || shutdown -r now"], check=False, capture_output=True, text=True)
+    if reboot.returncode not in (0, SSH_CUT_OFF):
+        raise HostError(f"the host can't be rebooted: {reboot.stderr.strip()}", machine=name, mend=f"mctl ssh {name} sudo reboot")
+    await_docker(record)
+    return record
+
+
+def remove(name: str, report: Report) -> None:
+    """Remove a machine with all that was made for it: host, disk, stack entry, context and record.
+
+    Raises NotFoundError where neither a record nor a declaration has the name.
+    """
+    try:
+        folder, stack = locate(name)
+    except NotFoundError:
+        if not records.exists(name):
+            raise
+        _forget(name, report)
+        return
+    others = [machine for machine in project.machines(folder, stack) if machine != name]
+    with suppress(NotFoundError):  # declared, but never made
+        opened = Stack(folder, stack, report)
+        opened.settle()
+        if others:
+            opened.destroy(name)
+        else:
+            opened.destroy()
+            opened.delete()
+    if others:
+        project.withdraw(folder, stack, name)
+    else:
+        project.discard(folder, stack)
+    _forget(name, report)
+
+
+def rebuild(name: str) -> Record:
+    """Write a machine's record anew from the outputs of the stack that declares it. Raises NotFoundError."""
+    folder, stack = locate(name)
+    for record in _keep_records(Stack(folder, stack, _silence), _silence):
+        if record.name == name:
+            return record
+    raise NotFoundError(
+        f'machine "{name}" is declared in stack {stack} but not made yet', machine=name, mend=f"mctl up {stack}"
+    )
+
+
+def locate(name: str) -> tuple[Path, str]:
+    """Find the project folder and the stack of a machine, or of a stack's own name. Raises NotFoundError."""
+    folder = project.find_project()
+    with suppress(NotFoundError, RecordError):
+        record = records.load(name)
+        if project.declares(Path(record.project), record.stack, name):
+            return Path(record.project), record.stack
+    stack = project.stack_of(folder, name) or (name if name in project.stacks(folder) else None)
+    if stack is None:
+        raise NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
+    return folder, stack
+
+
+def _refuse_taken(folder: Path, name: str, stack: str) -> None:
+    elsewhere = project.stack_of(folder, name)
+    if elsewhere not in (None, stack):
+        raise NameTakenError(
+            f'machine "{name}" is declared in stack {elsewhere}',
+            machine=name,
+            mend=f"mctl create {name} --stack {elsewhere}",
+        )
+    if records.exists(name):
+        raise NameTakenError(
+            f'machine "{name}" already exists', machine=name, mend=f"choose another name, or remove it: mctl rm {name}"
+        )
+
+
+def _keep_records(opened: Stack, report: Report) -> list[Record]:
+    """Write a record and a docker context for each machine that the stack has made."""
+    kept = []
+    for outputs in opened.machines():
+        record = records.save(outputs, stack=opened.name, project=str(opened.folder))
+        notice = docker_context.create_or_update(record)
+        if notice:
+            report(Progress(record.name, notice, notice=True))
+        kept.append(record)
+    return kept
+
+
+def _forget(name: str, report: Report) -> None:
+    notice = docker_context.remove(name)
+    if notice:
+        report(Progress(name, notice, notice=True))
+    records.remove(name)
+
+
+def _silence(_progress: Progress) -> None:
+    return None

@@ -1,0 +1,159 @@
+"""What an engine run says, as steps a user can follow, and its failure as one error.
+
+The scripts that run on hosts mark their lines: `mctl-step:` for progress, `mctl-notice:` for what the user should know,
+`mctl-error:` and `mctl-mend:` for a failure.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.errors import Interrupted, MctlError, PassphraseError, StackError
+
+Report = Callable[["Progress"], None]
+
+MARK = re.compile(r"^mctl-(step|notice|error|mend): ?(.*)$", re.MULTILINE)
+STEPS = {
+    "hypervisor:index:VirtualMachine": {
+        "create": "Creating the virtual machine",
+        "update": "Changing the virtual machine",
+        "delete": "Removing the virtual machine",
+        "replace": "Replacing the virtual machine",
+    },
+    "tls:index/privateKey:PrivateKey": {"create": "Making keys and certificates"},
+    "tls:index/locallySignedCert:LocallySignedCert": {"create-replacement": "Renewing certificates"},
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One thing to tell the user. machine: empty where it concerns the whole stack. notice: worth keeping in view."""
+
+    machine: str
+    text: str
+    notice: bool = False
+
+
+class Watcher:
+    """Follow the events of one engine run.
+
+    phases: seconds by machine and phase (`boot`, `install`, `configure`). changes: operations by resource that are not
+    `same`.
+    """
+
+    def __init__(self, machines: Sequence[str], report: Report) -> None:
+        self._machines = sorted(machines, key=len, reverse=True)
+        self._report = report
+        self._said: set[tuple[str, str]] = set()
+        self._began: dict[tuple[str, str], float] = {}
+        self._errors: list[tuple[str, str]] = []
+        self.phases: dict[str, dict[str, float]] = {}
+        self.pending = False
+
+    def __call__(self, event: Any) -> None:
+        """Take one engine event (`pulumi.automation.EngineEvent`)."""
+        if event.resource_pre_event:
+            self._before(event.resource_pre_event.metadata)
+        elif event.res_outputs_event:
+            self._after(event.res_outputs_event.metadata)
+        elif event.diagnostic_event:
+            self._diagnostic(event.diagnostic_event)
+
+    def failure(self, fallback: str, mend: str, *, interrupted: bool) -> MctlError:
+        """Give the run's failure as one error: the first cause, with its own mending step where it named one."""
+        if interrupted:
+            return Interrupted("stopped; what was made so far is kept", mend=mend)
+        for urn, text in self._errors:
+            marked = dict(MARK.findall(text))
+            if "error" in marked:
+                machine = self._machine(urn)
+                return StackError(marked["error"], machine=machine, mend=marked.get("mend", mend))
+        if "incorrect passphrase" in fallback:
+            return PassphraseError(
+                "the passphrase does not open this stack's secrets",
+                mend="export PULUMI_CONFIG_PASSPHRASE=… with the one that the stack was made with",
+            )
+        for urn, text in self._errors:
+            if not text.startswith("update failed"):
+                return StackError(_sentence(text), machine=self._machine(urn), mend=mend)
+        return StackError(_sentence(_stderr_of(fallback)), mend=mend)
+
+    def _before(self, step: Any) -> None:
+        op = getattr(step.op, "value", str(step.op))
+        machine = self._machine(step.urn)
+        text = STEPS.get(step.type, {}).get(op)
+        if text:
+            self._say(machine, text)
+        if op in ("create", "create-replacement", "update"):
+            self._began[(machine, _phase(step.type, step.urn))] = time.monotonic()
+
+    def _after(self, step: Any) -> None:
+        machine, phase = self._machine(step.urn), _phase(step.type, step.urn)
+        began = self._began.pop((machine, phase), None)
+        if began is not None and phase in ("install", "configure"):
+            self.phases.setdefault(machine, {})[phase] = time.monotonic() - began
+
+    def _diagnostic(self, diagnostic: Any) -> None:
+        severity = getattr(diagnostic.severity, "value", diagnostic.severity)
+        text, urn = _plain(diagnostic.message), diagnostic.urn or ""
+        machine = self._machine(urn)
+        if severity == "error":
+            self._errors.append((urn, text))
+        elif severity == "warning":
+            self.pending = self.pending or "pending" in text
+        elif severity.startswith("info"):
+            marked = MARK.findall(text)
+            if marked:
+                self._first_word_of_the_host(machine)
+            for kind, what in marked:
+                if kind in ("step", "notice"):
+                    self._say(machine, what, notice=kind == "notice")
+            if not marked and "VirtualMachine" in urn:
+                self._say(machine, text.strip(), notice=True)
+
+    def _first_word_of_the_host(self, machine: str) -> None:
+        """Split what the install command took: until the host spoke it was booting."""
+        began = self._began.get((machine, "install"))
+        if began is not None and "boot" not in self.phases.get(machine, {}):
+            now = time.monotonic()
+            vm_began = self._began.pop((machine, "boot"), began)
+            self.phases.setdefault(machine, {})["boot"] = now - vm_began
+            self._began[(machine, "install")] = now
+
+    def _say(self, machine: str, text: str, *, notice: bool = False) -> None:
+        if text and (machine, text) not in self._said:
+            self._said.add((machine, text))
+            self._report(Progress(machine, text, notice))
+
+    def _machine(self, urn: str) -> str:
+        name = urn.rpartition("::")[2]
+        return next((m for m in self._machines if name == m or name.startswith(f"{m}-")), "")
+
+
+def _phase(kind: str, urn: str) -> str:
+    if kind == "hypervisor:index:VirtualMachine":
+        return "boot"
+    return urn.rpartition("-")[2] if kind == "command:remote:Command" else ""
+
+
+def _plain(text: str) -> str:
+    """Drop the engine's colour tags and terminal escapes."""
+    return re.sub(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m", "", text)
+
+
+def _stderr_of(text: str) -> str:
+    return text.partition("stderr:")[2].strip() or text
+
+
+def _sentence(text: str) -> str:
+    """Give the first line that says something, without what the engine puts before it."""
+    lines = [line.strip() for line in _plain(text).splitlines()]
+    for line in lines:
+        line = re.sub(r"^(error: |rpc error: code = \w+ desc = )+", "", line)
+        if line and not line.startswith(("sdk-", "* ", "----")):
+            return line.rstrip(":")
+    return "the Pulumi engine failed without a word"

@@ -1,0 +1,271 @@
+"""The one gate to the Pulumi engine: a stack, opened, changed and read.
+
+A stack that exists is only ever opened; only `make=True` makes one. Engine processes get signals from us alone, so that
+a Ctrl-C always ends with the lock released and the state saved.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pulumi import automation as auto
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from infra.errors import NotFoundError, StackLockedError
+from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins
+from infra.stacks.home import home
+from infra.stacks.progress import Progress, Report, Watcher
+
+BACKEND = "PULUMI_BACKEND_URL"
+MACHINE = "mctl:infra:Machine"
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that an `up` would touch. op: create, update, replace, delete. why: the properties that differ."""
+
+    resource: str
+    kind: str
+    op: str
+    why: tuple[str, ...]
+
+
+class Stack:
+    """Open one stack of a project folder.
+
+    make: make it where there is none. variables: for the engine and its plugins, in this run alone. Raises
+    NotFoundError where there is none, PassphraseError, PreCreateError where the Pulumi engine can't be had.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, report: Report, *, make: bool = False, variables: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder, self.name, self._report = folder, name, report
+        found = pulumi_program.find_pulumi(lambda line: report(Progress("", line)), install=_install_official)
+        served_plugins.ensure(found.path, Path(home("pulumi")), lambda line: report(Progress("", line)))
+        self._engine = _Engine(found.path, found.version)
+        workspace = _Workspace(
+            work_dir=str(folder),
+            pulumi_home=home("pulumi"),
+            program=program.run,
+            env_vars=_environment(folder) | passphrase.environment(make=make) | dict(variables or {}),
+            pulumi_command=self._engine,
+        )
+        opener = auto.Stack.create_or_select if make else auto.Stack.select
+        with self._failures(f"mctl ls, or mctl create {name}"):
+            self._stack = opener(name, workspace)
+
+    def up(self, mend: str) -> Mapping[str, Mapping[str, float]]:
+        """Bring the stack to what it declares; give the seconds of each machine's phases."""
+        watcher = self._watcher()
+        with self._failures(mend, watcher):
+            self._unlocked(lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never"))
+        return watcher.phases
+
+    def refresh(self) -> None:
+        """Take over into the stack state what is really there; what was begun and never seen again is dropped."""
+        watcher = self._watcher()
+        with self._failures(f"mctl refresh {self.name}", watcher):
+            self._unlocked(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
+
+    def preview(self) -> list[Change]:
+        """Say what an `up` would do."""
+        changes: dict[str, Change] = {}
+
+        def note(event: auto.EngineEvent) -> None:
+            watcher(event)
+            if event.resource_pre_event:
+                step = event.resource_pre_event.metadata
+                if step.op.value in ("create", "update", "replace", "delete"):
+                    parts = step.urn.split("::")
+                    changes[step.urn] = Change(parts[-1], step.type, step.op.value, tuple(step.diffs or ()))
+
+        watcher = self._watcher()
+        with self._failures(f"mctl preview {self.name}", watcher):
+            self._stack.preview(on_event=note, color="never")
+        return list(changes.values())
+
+    def destroy(self, machine: str = "") -> None:
+        """Remove everything in the stack, or one machine's part of it."""
+        watcher = self._watcher()
+        target = self._descendants(machine) if machine else None
+        if target == []:
+            return
+        with self._failures(f"mctl rm {machine or self.name}", watcher):
+            self._unlocked(lambda: self._stack.destroy(target=target, on_event=watcher, color="never"))
+
+    def delete(self) -> None:
+        """Remove the empty stack itself, with its backups."""
+        with self._failures(f"mctl rm {self.name}"):
+            self._unlocked(lambda: self._stack.workspace.remove_stack(self.name))
+
+    def settle(self) -> None:
+        """Find what an interrupted run began to make, and take it into the stack state, or drop it where it is not."""
+        pending = self._state().get("pending_operations") or []
+        begun = [op["resource"] for op in pending if op["type"] == "creating"]
+        if begun:
+            self.refresh()
+
+    def machines(self) -> list[dict[str, Any]]:
+        """Read the outputs of each machine that was made, secrets included."""
+        with self._failures(f"mctl refresh {self.name}"):
+            outputs = self._stack.outputs()
+        made = outputs["machines"].value if "machines" in outputs else {}
+        return [machine for machine in made.values() if machine.get("engine_version")]
+
+    def _state(self) -> dict[str, Any]:
+        with self._failures(f"mctl refresh {self.name}"):
+            return dict(self._stack.export_stack().deployment or {})
+
+    def _descendants(self, machine: str) -> list[str]:
+        resources = self._state().get("resources") or []
+        family = {r["urn"] for r in resources if r["type"] == MACHINE and r["urn"].rpartition("::")[2] == machine}
+        for resource in resources:  # parents come before their children
+            if resource.get("parent") in family:
+                family.add(resource["urn"])
+        return sorted(family)
+
+    def _watcher(self) -> Watcher:
+        return Watcher(list(project.machines(self.folder, self.name)), self._report)
+
+    def _unlocked(self, work: Callable[[], object]) -> None:
+        """Run, and once more where only a dead run's lock stood in the way."""
+        try:
+            work()
+        except auto.ConcurrentUpdateError as error:
+            if not locks.are_stale(str(error)):
+                raise
+            self._report(Progress("", "Clearing the lock of a run that was killed"))
+            self._stack.cancel()
+            work()
+
+    @contextmanager
+    def _failures(self, mend: str, watcher: Watcher | None = None) -> Iterator[None]:
+        """Turn every failure of the engine into one error of ours."""
+        watcher = watcher or self._watcher()
+        try:
+            yield
+        except auto.StackNotFoundError:
+            raise NotFoundError(f"stack {self.name} does not exist", mend=mend) from None
+        except auto.ConcurrentUpdateError as error:
+            by = ", ".join(locks.holders(str(error))) or "another run"
+            raise StackLockedError(
+                f"stack {self.name} is locked by {by}", mend="wait for it to end, then run the same command again"
+            ) from None
+        except auto.CommandError as error:
+            raise watcher.failure(str(error), mend, interrupted=self._engine.interrupted) from error
+        except KeyboardInterrupt:
+            raise watcher.failure("", mend, interrupted=True) from None
+
+
+class _Workspace(auto.LocalWorkspace):
+    """Open stacks without making any of them the folder's current one: that file is shared by all runs."""
+
+    def create_stack(self, stack_name: str) -> None:
+        self._run_pulumi_cmd_sync(["stack", "init", stack_name, "--no-select"])
+
+    def select_stack(self, stack_name: str) -> None:
+        self._run_pulumi_cmd_sync(["stack", "--stack", stack_name, "--show-name"])
+
+
+class _Engine(auto.PulumiCommand):
+    """Run `pulumi` where no stray signal reaches it, and pass on ours: twice to stop well, then to stop at once.
+
+    The SDK's own never shows its process, so a signal to this program alone would leave the stack locked.
+    """
+
+    def __init__(self, program: Path, version: str) -> None:
+        self.command = str(program)
+        self.version = VersionInfo.parse(version)
+        self.interrupted = False
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], Any] | None = None,
+        on_error: Callable[[str], Any] | None = None,
+    ) -> auto.CommandResult:
+        """Run one command to its end. Raises CommandError."""
+        process = subprocess.Popen(
+            [self.command, "--non-interactive", *args],
+            cwd=cwd,
+            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        with ThreadPoolExecutor(2) as readers:
+            out = readers.submit(_drain, process.stdout, on_output)
+            err = readers.submit(_drain, process.stderr, on_error)
+            self._wait(process)
+        result = auto.CommandResult(stdout=out.result(), stderr=err.result(), code=process.returncode)
+        if result.code:
+            raise create_command_error(result)
+        return result
+
+    def _wait(self, process: subprocess.Popen[str]) -> None:
+        tries = 0
+        with _terminations_as_interrupts():
+            while process.poll() is None:
+                try:
+                    process.wait()
+                except KeyboardInterrupt:
+                    self.interrupted = True
+                    tries += 1
+                    process.send_signal(signal.SIGINT if tries < 3 else signal.SIGKILL)
+
+
+def _drain(stream: IO[str] | None, callback: Callable[[str], Any] | None) -> str:
+    lines = []
+    for line in stream or ():
+        lines.append(line.rstrip())
+        if callback:
+            callback(lines[-1])
+    return "\n".join(lines)
+
+
+@contextmanager
+def _terminations_as_interrupts() -> Iterator[None]:
+    """Let a polite kill and a closed terminal end a run as a Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Give what the engine and its plugins need to know."""
+    env = {
+        "MCTL_HOME": home(),
+        "PATH": os.pathsep.join([served_plugins.path_prefix(), os.environ.get("PATH", "")]),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_SUPPRESS_NEO_LINK": "true",
+        "PULUMI_OPTION_REMOVE_BACKUPS": "true",  # old checkpoints hold the removed stack's keys
+    }
+    if BACKEND not in os.environ and not project.has_backend(folder):
+        env[BACKEND] = Path(home("state")).as_uri()
+    return env
+
+
+def _install_official(root: Path) -> None:
+    auto.PulumiCommand.install(root=str(root))
