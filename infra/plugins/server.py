@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from abc import ABC, abstractmethod
@@ -26,6 +27,7 @@ from infra.plugins.wire import Properties, from_struct, to_struct
 
 MAX_MESSAGE = 400 * 1024 * 1024  # the engine's own limit
 CANCEL_GRACE = 10.0  # seconds a cancelled operation gets to clean up
+PARENT_POLL = 1.0  # seconds between two looks at whether the engine still lives
 
 
 @dataclass(frozen=True)
@@ -326,10 +328,12 @@ async def _serve(plugin: Plugin, engine_address: str | None) -> None:
     if engine_address:
         engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address, options=options))
     server = grpc.aio.server(options=options)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(plugin, engine), server)
+    servicer = Servicer(plugin, engine)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     stop = asyncio.Event()
+    watch = asyncio.create_task(_orphaned(stop))
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on its loop
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         # Ctrl-C reaches the whole foreground group; the engine decides, by Cancel, what stops when.
@@ -337,7 +341,17 @@ async def _serve(plugin: Plugin, engine_address: str | None) -> None:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     await stop.wait()
+    watch.cancel()
+    await servicer.Cancel(None, None)
     await server.stop(grace=1)
+
+
+async def _orphaned(stop: asyncio.Event) -> None:
+    """End with the engine, also where it was killed and could not say so."""
+    engine = os.getppid()
+    while os.getppid() == engine:
+        await asyncio.sleep(PARENT_POLL)
+    stop.set()
 
 
 def serve(plugin: Plugin) -> None:
