@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,10 +78,10 @@ def _keep(passphrase: str) -> str:
     try:
         keyring.set_password(SERVICE, home(), passphrase)
     except keyring.errors.KeyringError:
-        fresh = f"{_file()}.{os.getpid()}"
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        handle, fresh = tempfile.mkstemp(dir=home(), prefix=".passphrase-")  # made 0600
+        with os.fdopen(handle, "w") as file:
             file.write(passphrase + "\n")
         with suppress(FileExistsError):
             os.link(fresh, _file())  # a rename would replace the other run's
         Path(fresh).unlink()
-    return _from_file() or passphrase
+    return _from_keyring() or _from_file() or passphrase

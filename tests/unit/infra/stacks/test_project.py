@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from infra.errors import UsageError
+from infra.machine import MachineSpec
+from infra.stacks import project
+
+
+@pytest.fixture(autouse=True)
+def mctl_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    monkeypatch.setenv("MCTL_HOME", str(home))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    return home
+
+
+def test_outside_any_project_mctls_home_is_the_project(mctl_home: Path) -> None:
+    assert project.find_project() == mctl_home
+    assert "name: mctl" in (mctl_home / "Pulumi.yaml").read_text()
+
+
+def test_below_a_project_of_ours_that_one_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: mctl\nruntime: python\n")
+    assert project.find_project() == tmp_path
+
+
+def test_a_project_of_someone_else_is_passed_by(tmp_path: Path, mctl_home: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: nodejs\n")
+    assert project.find_project() == mctl_home
+
+
+@pytest.mark.parametrize(("text", "key"), [("runtime: python\n", "name"), ("name: mctl\n", "runtime")])
+def test_a_project_file_without_what_pulumi_needs_is_named(tmp_path: Path, text: str, key: str) -> None:
+    file = tmp_path / "Pulumi.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as error:
+        project.find_project()
+    assert error.value.message == f"{file} has no `{key}`"
+
+
+def test_declaring_keeps_what_people_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(
+        "# ours\nencryptionsalt: v1:abc\nconfig:\n  mctl:machines:\n    web-1: # the first\n      provider: generic\n"
+    )
+    project.declare(tmp_path, "prod", MachineSpec(name="web-2", provider="qemu", options={"memory": 1024}))
+    assert file.read_text() == (
+        "# ours\nencryptionsalt: v1:abc\nconfig:\n  mctl:machines:\n    web-1: # the first\n      provider: generic\n"
+        "    web-2:\n      provider: qemu\n      options:\n        memory: 1024\n"
+    )
+    assert project.stack_of(tmp_path, "web-2") == "prod"
+
+
+def test_withdrawing_leaves_the_other_machines(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        project.declare(tmp_path, "prod", MachineSpec(name=name, provider="qemu"))
+    project.withdraw(tmp_path, "prod", "a")
+    assert project.machines(tmp_path, "prod") == {"b": {"provider": "qemu"}}
+
+
+def test_a_file_that_is_not_yaml_is_named_with_the_way_out(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text("config: [\n")
+    with pytest.raises(UsageError) as error:
+        project.machines(tmp_path, "prod")
+    assert error.value.message.startswith(f"{file} can't be read: ")
