@@ -21,7 +21,7 @@ from pulumi import automation as auto
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
-from infra.errors import NotFoundError, StackLockedError
+from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins
 from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
@@ -55,10 +55,11 @@ class Stack:
         found = pulumi_program.find_pulumi(lambda line: report(Progress("", line)), install=_install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), lambda line: report(Progress("", line)))
         self._engine = _Engine(found.path, found.version)
+        self._refused: MctlError | None = None
         workspace = _Workspace(
             work_dir=str(folder),
             pulumi_home=home("pulumi"),
-            program=program.run,
+            program=self._run_program,
             env_vars=_environment(folder) | passphrase.environment(make=make) | dict(variables or {}),
             pulumi_command=self._engine,
         )
@@ -150,6 +151,14 @@ class Stack:
             self._stack.cancel()
             work()
 
+    def _run_program(self) -> None:
+        """Run the program, keeping what it refuses: the engine would hand it back as a traceback."""
+        try:
+            program.run()
+        except MctlError as error:
+            self._refused = error
+            raise
+
     @contextmanager
     def _failures(self, mend: str, watcher: Watcher | None = None) -> Iterator[None]:
         """Turn every failure of the engine into one error of ours."""
@@ -164,6 +173,8 @@ class Stack:
                 f"stack {self.name} is locked by {by}", mend="wait for it to end, then run the same command again"
             ) from None
         except auto.CommandError as error:
+            if self._refused:
+                raise self._refused from None
             raise watcher.failure(str(error), mend, interrupted=self._engine.interrupted) from error
         except KeyboardInterrupt:
             raise watcher.failure("", mend, interrupted=True) from None
