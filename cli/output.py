@@ -1,0 +1,50 @@
+"""How mctl speaks: JSON, tables, and errors with what mends them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TextIO
+
+    from infra.errors import MctlError
+
+GAP = 3
+LEAST_WIDTH = 5
+
+
+def as_json(value: Any) -> str:
+    """Write a value as JSON, four spaces deep."""
+    import json
+
+    return json.dumps(value, indent=4, ensure_ascii=False) + "\n"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Set rows in columns, three spaces apart, as docker-machine does."""
+    lines = [header, *rows]
+    widths = [max(LEAST_WIDTH, GAP + max(len(cell) for cell in column)) for column in zip(*lines, strict=True)]
+    return "".join("".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
+
+
+def print_error(error: MctlError) -> None:
+    """Say on stderr what happened, and on the next line what mends it."""
+    say("Error", error.message, error.mend)
+
+
+def say(subject: str, message: str, mend: str | None) -> None:
+    """Write `subject: message` and the hint to stderr, in colour on a terminal unless NO_COLOR is set."""
+    red, dim, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[0m") if _in_colour(sys.stderr) else ("", "", "")
+    text = f"{red}{subject}:{plain} {message}\n"
+    if mend:
+        text += f"  {dim}hint:{plain} {mend}\n"
+    sys.stdout.flush()
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _in_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

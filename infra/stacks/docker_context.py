@@ -1,0 +1,97 @@
+"""The docker context that each machine gets, so that `docker --context NAME ps` just works.
+
+Made by the docker CLI itself, which owns the format. A context that we did not make is never touched. What can't be
+done is told in a notice and stops nothing: the context is a comfort.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from infra.stacks.records import Record
+
+MARK = "mctl machine"
+RESERVED = "default"
+SECONDS = 20
+
+
+def create_or_update(record: Record) -> str | None:
+    """Point the machine's context at it. Gives a notice where that can't be done."""
+    name = record.name
+    if name == RESERVED:
+        return f'docker keeps the context name "{RESERVED}" for itself: use `eval "$(mctl env {RESERVED})"`'
+    try:
+        owner = _description(name)
+        if owner is not None and owner != _mark(name):
+            return f'docker context "{name}" is not ours and stays as it is: use `eval "$(mctl env {name})"`'
+        verb = "create" if owner is None else "update"
+        _docker("context", verb, name, "--description", _mark(name), "--docker", _endpoint(record))
+    except _DockerError as error:
+        return f'no docker context "{name}": {error}'
+    return None
+
+
+def remove(name: str) -> str | None:
+    """Remove the machine's context, leaving it first where it is the current one. Gives a notice on failure."""
+    try:
+        if name == RESERVED or _description(name) != _mark(name):
+            return None
+        if _docker("context", "show").strip() == name:
+            _docker("context", "use", RESERVED)
+        _docker("context", "rm", "--force", name)
+    except _NoDockerError:
+        return None
+    except _DockerError as error:
+        return f'docker context "{name}" is left: {error}'
+    return None
+
+
+class _DockerError(Exception):
+    """The docker CLI can't do it."""
+
+
+class _NoDockerError(_DockerError):
+    """There is no docker CLI."""
+
+
+def _mark(name: str) -> str:
+    return f"{MARK} {name}"
+
+
+def _description(name: str) -> str | None:
+    """Read a context's description; None where there is no such context."""
+    listed = _docker("context", "ls", "--format", "{{.Name}}\t{{.Description}}").splitlines()
+    found = dict(line.split("\t", 1) for line in listed if "\t" in line)
+    return found.get(name)
+
+
+def _endpoint(record: Record) -> str:
+    """Write the endpoint as the CLI reads it: one CSV line of `key=value`."""
+    settings = {"host": record.docker_url} | {
+        key: os.path.join(record.folder, f"{key}.pem") for key in ("ca", "cert", "key")
+    }
+    return ",".join('"{}"'.format(f"{key}={value}".replace('"', '""')) for key, value in settings.items())
+
+
+def _docker(*arguments: str) -> str:
+    # DOCKER_HOST and DOCKER_CONTEXT change which context counts as current.
+    environment = {key: value for key, value in os.environ.items() if key not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
+    try:
+        done = subprocess.run(
+            ["docker", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise _NoDockerError("there is no docker program on PATH") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _DockerError(str(error)) from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"docker ended with {done.returncode}"]
+        raise _DockerError(said[-1])
+    return done.stdout

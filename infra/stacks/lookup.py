@@ -1,0 +1,51 @@
+"""Find a machine's record, also where this computer has none yet: a teammate's machine is one command away."""
+
+from __future__ import annotations
+
+import os
+
+from infra.errors import NotFoundError
+from infra.stacks import records
+from infra.stacks.home import home
+
+DEFAULT = "default"
+
+
+def find(name: str | None) -> records.Record:
+    """Load a machine's record, and rebuild it from stack outputs where it is missing but a stack declares the machine.
+
+    No name means the machine `default`. Raises NotFoundError, RecordError, and what the Pulumi engine raises when it is
+    asked.
+    """
+    if name is None and not records.exists(DEFAULT) and not _is_declared(DEFAULT):
+        raise NotFoundError(
+            f'No machine name specified and no "{DEFAULT}" machine exists', mend=f"mctl ls, or mctl create {DEFAULT}"
+        )
+    name = name or DEFAULT
+    try:
+        return records.load(name)
+    except NotFoundError:
+        if not _is_declared(name):
+            raise
+    from infra.stacks import machines
+
+    return machines.rebuild(name)
+
+
+def _is_declared(name: str) -> bool:
+    """Tell cheaply whether any declaration in reach mentions the name; who rebuilds looks properly."""
+    folder = os.getcwd()
+    folders = [home(), folder]
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        folders.append(folder)
+    return any(_mentions(folder, name) for folder in folders if os.path.isfile(os.path.join(folder, "Pulumi.yaml")))
+
+
+def _mentions(folder: str, name: str) -> bool:
+    for file in os.listdir(folder):
+        if file.startswith("Pulumi.") and file.endswith(".yaml") and file != "Pulumi.yaml":
+            with open(os.path.join(folder, file), encoding="utf-8", errors="replace") as stream:
+                if name in stream.read():
+                    return True
+    return False

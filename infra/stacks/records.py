@@ -1,0 +1,197 @@
+"""What this computer keeps of each machine: a folder `$MCTL_HOME/machines/NAME/`.
+
+machine.json (public facts), ca.pem, cert.pem and key.pem (as DOCKER_CERT_PATH wants them), known_hosts, and id_ed25519
+where the machine has an SSH key of its own. All files are 0600 in a 0700 folder. A record is a cache of stack outputs:
+it can always be written anew. A reader never sees half a file. Reads import next to nothing: they decide how long a
+prompt waits for `mctl env`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from infra.errors import NotFoundError, RecordError
+from infra.stacks.home import home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+VERSION = 1
+FACTS = "machine.json"
+OWN_KEY = "id_ed25519"
+KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict}
+
+
+class Record:
+    """One machine, as the last run left it.
+
+    project: the folder that holds Pulumi.yaml. running: as declared. certificate_expiry, created: ISO 8601.
+    ssh_host_key: authorized_keys style. docker_url: `tcp://HOST:PORT`.
+    """
+
+    name: str
+    stack: str
+    project: str
+    provider: str
+    instance_id: str
+    address: str
+    private_address: str
+    ssh_user: str
+    ssh_port: int
+    docker_url: str
+    engine_version: str
+    certificate_expiry: str
+    ssh_host_key: str
+    labels: dict[str, str]
+    running: bool
+    created: str
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        """Take the facts by field name; others are passed over. Raises KeyError or TypeError naming the wrong one."""
+        for field, kind in Record.__annotations__.items():
+            value = facts[field]
+            if type(value) is not KINDS[kind]:
+                raise TypeError(f"{field} is {value!r}")
+            setattr(self, field, value)
+
+    def facts(self) -> dict[str, Any]:
+        """Give every field, ready for JSON. No secret is among them."""
+        return {"version": VERSION} | {field: getattr(self, field) for field in Record.__annotations__}
+
+    @property
+    def folder(self) -> str:
+        """The folder that holds the certificates."""
+        return folder(self.name)
+
+    @property
+    def ssh_key(self) -> str | None:
+        """The private key to log in with; None where the user's own keys do."""
+        key = os.path.join(self.folder, OWN_KEY)
+        return key if os.path.exists(key) else None
+
+
+def folder(name: str) -> str:
+    """Give the path of a machine's record, there or not."""
+    return os.path.join(home("machines"), name)
+
+
+def names() -> list[str]:
+    """List the machines that have a record, in natural order: `web-2` before `web-10`."""
+    return sorted((name for name in os.listdir(home("machines")) if exists(name)), key=_natural)
+
+
+def exists(name: str) -> bool:
+    """Tell whether a machine has a record, readable or not."""
+    return _may_be_name(name) and os.path.exists(os.path.join(folder(name), FACTS))
+
+
+def load(name: str) -> Record:
+    """Read a record. Raises NotFoundError, or RecordError for one that is damaged."""
+    if not exists(name):
+        raise NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
+    file = os.path.join(folder(name), FACTS)
+    try:
+        with open(file, encoding="utf-8") as stream:
+            facts = json.load(stream)
+        _check(name, facts)
+        return Record(facts)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise RecordError(
+            f'the record of machine "{name}" can\'t be read: {reason}', machine=name, mend=f"mctl refresh {name}"
+        ) from None
+
+
+def save(outputs: Mapping[str, Any], *, stack: str, project: str) -> Record:
+    """Write the record of a machine from its stack outputs, secrets included.
+
+    A new one appears whole, by one rename; of one that is there, only the files that differ are replaced. Raises
+    RecordError where the outputs are not a machine's or the disk refuses.
+    """
+    from infra.stacks import record_files
+
+    name = outputs["name"]
+    try:
+        own = {"ssh_port": int(outputs["ssh_port"]), "stack": stack, "project": project, "created": _created(name)}
+        record = Record({**outputs, **own})
+        files = _files(record, outputs)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RecordError(
+            f'the outputs of stack {stack} make no record of machine "{name}": {error}',
+            machine=name,
+            mend=f"mctl up {stack}",
+        ) from None
+    try:
+        record_files.write(folder(name), files)
+    except OSError as error:
+        raise RecordError(
+            f'the record of machine "{name}" can\'t be written: {error}',
+            machine=name,
+            mend=f"make room or rights in {home('machines')}, then mctl refresh {name}",
+        ) from None
+    return record
+
+
+def remove(name: str) -> None:
+    """Remove a record, there or not: first out of sight by one rename, then for good."""
+    from infra.stacks import record_files
+
+    if _may_be_name(name):
+        record_files.remove(folder(name))
+
+
+def known_hosts(record: Record) -> str:
+    """Give the line that pins the machine's SSH host key (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+    host = record.address if record.ssh_port == 22 else f"[{record.address}]:{record.ssh_port}"
+    return f"{host} {record.ssh_host_key.strip()}\n"
+
+
+def _files(record: Record, outputs: Mapping[str, Any]) -> dict[str, bytes | None]:
+    """Name every file of the record in the order of writing; None is a file that must not be there."""
+    own_key = outputs.get("ssh_private_key")
+    texts = {
+        "ca.pem": outputs["ca_cert"],
+        "cert.pem": outputs["client_cert"],
+        "key.pem": outputs["client_key"],
+        "known_hosts": known_hosts(record),
+        OWN_KEY: own_key.strip() + "\n" if own_key else None,
+        FACTS: json.dumps(record.facts(), indent=4) + "\n",
+    }
+    return {file: None if text is None else text.encode() for file, text in texts.items()}
+
+
+def _created(name: str) -> str:
+    from datetime import UTC, datetime
+
+    try:
+        return load(name).created
+    except (NotFoundError, RecordError):
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _check(name: str, facts: Any) -> None:
+    if not isinstance(facts, dict):
+        raise TypeError(f"{FACTS} holds no object")
+    if facts["version"] != VERSION:
+        raise ValueError(f"it is of version {facts['version']}, and this mctl reads version {VERSION}")
+    if facts["name"] != name:
+        raise ValueError(f"it is that of machine {facts['name']!r}")
+
+
+def _may_be_name(name: str) -> bool:
+    """Keep anything that is no machine name, such as `../x`, away from the file system."""
+    return name[:1].isalnum() and name.isascii() and name.replace("-", "").replace(".", "").isalnum()
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Make `web-10` follow `web-2`: digits count as numbers, and case only where nothing else differs."""
+    parts = [""]
+    for character in name.casefold():
+        if parts[-1][-1:].isdigit() == character.isdigit():
+            parts[-1] += character
+        else:
+            parts.append(character)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts] + [(-1, name)]

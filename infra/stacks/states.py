@@ -1,0 +1,112 @@
+"""What state a machine is in right now, asked of the machine itself and of no provider.
+
+Docker's port is asked first, over TLS with the record's certificates; where it does not answer, the SSH port tells a
+host that is up from one that is off.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException, HTTPSConnection
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from infra.stacks.records import Record
+
+RUNNING, STOPPED, TIMEOUT, ERROR = "Running", "Stopped", "Timeout", "Error"
+SECONDS = 10.0
+DOCKER_SHARE = 0.7  # of the time; the rest is for the SSH port
+WORKERS = 64  # threads that wait, not work
+ANSWER_LIMIT = 1 << 20
+
+
+class State(NamedTuple):
+    """word: Running, Stopped, Timeout or Error. docker_version: empty where Docker did not answer; `error` says why."""
+
+    word: str
+    docker_version: str
+    error: str
+    milliseconds: int
+
+
+def probe(record: Record, timeout: float = SECONDS) -> State:
+    """Ask one machine, for `timeout` seconds at most."""
+    began = time.monotonic()
+    try:
+        word, version, error = RUNNING, _docker_version(record, timeout * DOCKER_SHARE), ""
+    except (_LocalError, socket.gaierror) as failure:
+        word, version, error = ERROR, "", _reason(failure)
+    except (OSError, HTTPException, ValueError) as failure:
+        version, error = "", f"Unable to query docker version: {_reason(failure)}"
+        left = began + timeout - time.monotonic()
+        word = _host_state(record, failure, max(left, timeout * (1 - DOCKER_SHARE)))
+    if word == STOPPED or (word == TIMEOUT and not record.running):
+        word, error = STOPPED, ""
+    return State(word, version, error, round((time.monotonic() - began) * 1000))
+
+
+def probe_all(records: Sequence[Record], timeout: float = SECONDS) -> list[State]:
+    """Ask many machines at once; the answers come in the order of the records."""
+    if not records:
+        return []
+    with ThreadPoolExecutor(min(WORKERS, len(records))) as pool:
+        return list(pool.map(lambda record: probe(record, timeout), records))
+
+
+class _LocalError(Exception):
+    """The record's own certificates can't be used."""
+
+
+def _docker_version(record: Record, timeout: float) -> str:
+    """Ask the daemon for its version. https://docs.docker.com/reference/api/engine/ (SystemVersion)."""
+    address = urlsplit(record.docker_url)
+    connection = HTTPSConnection(address.hostname or "", address.port, timeout=timeout, context=_context(record.folder))
+    try:
+        connection.request("GET", "/version")
+        response = connection.getresponse()
+        body = response.read(ANSWER_LIMIT)
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise HTTPException(f"the daemon answered {response.status} {response.reason}")
+    answer = json.loads(body)
+    if not isinstance(answer, dict) or not isinstance(answer.get("Version"), str):
+        raise HTTPException("the daemon's answer has no version")
+    return str(answer["Version"])
+
+
+def _context(folder: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+        context.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
+    except OSError as error:  # ssl.SSLError is one
+        raise _LocalError(f"the certificates in {folder} can't be used: {error.strerror or error}") from None
+    return context
+
+
+def _host_state(record: Record, failure: Exception, timeout: float) -> str:
+    """Tell a host that is up from one that is off. A host whose Docker port spoke at all is up."""
+    if isinstance(failure, ssl.SSLError | HTTPException | ValueError):
+        return RUNNING
+    try:
+        socket.create_connection((record.address, record.ssh_port), timeout).close()
+    except ConnectionRefusedError:
+        return STOPPED
+    except OSError:
+        return RUNNING if isinstance(failure, ConnectionRefusedError | ConnectionResetError) else TIMEOUT
+    return RUNNING
+
+
+def _reason(failure: Exception) -> str:
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return f"the server's certificate is refused: {failure.verify_message}"
+    if isinstance(failure, TimeoutError):
+        return "no answer in time"
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror[0].lower() + failure.strerror[1:]
+    return str(failure) or type(failure).__name__
