@@ -1,0 +1,159 @@
+"""Which tls and command plugins the Pulumi engine will find: the official ones, else ours.
+
+Ours stand in the folder where the engine looks for the exact version that the SDK asks for, so `pulumi up` by hand
+finds them too. They give way to the official ones as soon as those can be had.
+Source: https://www.pulumi.com/docs/iac/concepts/plugins/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from filelock import FileLock
+
+from infra.errors import PreCreateError
+from infra.stacks import downloads
+
+NAMES = ("tls", "command")
+MARK = "served by mctl"
+DOWNLOAD_LIMIT = 180.0  # seconds
+Line = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """Where one plugin comes from. origin: `official`, `ours`, or empty where that is settled at first use."""
+
+    name: str
+    version: str
+    origin: str
+    path: Path | None
+
+
+def ensure(pulumi: Path, pulumi_home: Path, report: Line) -> list[PluginSource]:
+    """See to it that the engine finds each plugin, and say which it will be."""
+    return [_ensure(name, pulumi, pulumi_home, report) for name in NAMES]
+
+
+def look(pulumi_home: Path) -> list[PluginSource]:
+    """Say which plugins the engine would find, changing nothing."""
+    return [_look(name, _version(name), pulumi_home) for name in NAMES]
+
+
+def path_prefix() -> str:
+    """Give the folder with `pulumi-resource-hypervisor`, which the engine looks for on PATH."""
+    beside = os.path.dirname(sys.executable)
+    user = sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user"))
+    for folder in (beside, sysconfig.get_path("scripts"), user):
+        if shutil.which("pulumi-resource-hypervisor", path=folder):
+            return folder
+    return beside
+
+
+def _ensure(name: str, pulumi: Path, pulumi_home: Path, report: Line) -> PluginSource:
+    found = _look(name, _version(name), pulumi_home)
+    settled = downloads.offline() or downloads.known_unreachable()
+    if found.origin == "official" or (found.origin == "ours" and settled and _is_current(found)):
+        return found
+    pulumi_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(pulumi_home / "mctl-plugins.lock"):
+        found = _look(name, found.version, pulumi_home)
+        if found.origin == "official":
+            return found
+        if not settled and downloads.reachable() and _download(found, pulumi, pulumi_home, report):
+            return _look(name, found.version, pulumi_home)
+        if found.origin != "ours":
+            report(f"The official {name} plugin can't be downloaded: using mctl's own")
+        if not _is_current(found):
+            _serve(found, pulumi_home)
+        return _look(name, found.version, pulumi_home)
+
+
+def _look(name: str, version: str, pulumi_home: Path) -> PluginSource:
+    if path := shutil.which(f"pulumi-resource-{name}"):
+        return PluginSource(name, version, "official", Path(path))
+    path_there = _file(_folder(name, version, pulumi_home), name)
+    if not path_there.is_file():
+        return PluginSource(name, version, "", None)
+    with path_there.open("rb") as file:
+        ours = MARK.encode() in file.read(100)
+    return PluginSource(name, version, "ours" if ours else "official", path_there)
+
+
+def _version(name: str) -> str:
+    """Read the plugin's version from the installed SDK, without importing it."""
+    try:
+        about = distribution(f"pulumi-{name}").locate_file(f"pulumi_{name}/pulumi-plugin.json")
+        return str(json.loads(Path(str(about)).read_text())["version"])
+    except (PackageNotFoundError, OSError, ValueError, KeyError):
+        raise PreCreateError(
+            f"the Python package pulumi-{name} is missing or broken", mend="install mctl again"
+        ) from None
+
+
+def _download(wanted: PluginSource, pulumi: Path, pulumi_home: Path, report: Line) -> bool:
+    """Download the official plugin into a home of its own, then move it to its place as a whole."""
+    report(f"Downloading the Pulumi {wanted.name} plugin {wanted.version}: once")
+    with tempfile.TemporaryDirectory(dir=pulumi_home, prefix=".download-") as folder:
+        env = {**os.environ, "PULUMI_HOME": folder, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        command = [str(pulumi), "plugin", "install", "resource", wanted.name, f"v{wanted.version}"]
+        try:
+            subprocess.run(command, env=env, capture_output=True, timeout=DOWNLOAD_LIMIT, check=True)
+            fresh = _folder(wanted.name, wanted.version, Path(folder))
+            _swap(fresh, _folder(wanted.name, wanted.version, pulumi_home))
+        except (OSError, subprocess.SubprocessError):
+            downloads.remember_unreachable()
+            return False
+    return True
+
+
+def _serve(wanted: PluginSource, pulumi_home: Path) -> None:
+    """Put our plugin where the engine looks for the exact version."""
+    (pulumi_home / "plugins").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=pulumi_home, prefix=".serve-") as folder:
+        fresh = Path(folder, "plugin")
+        fresh.mkdir()
+        _file(fresh, wanted.name).write_text(_starter(wanted.name))
+        _file(fresh, wanted.name).chmod(0o755)
+        _swap(fresh, _folder(wanted.name, wanted.version, pulumi_home))
+
+
+def _swap(fresh: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        place.rename(fresh.with_name("old"))  # goes with the temporary folder
+    fresh.rename(place)
+
+
+def _is_current(found: PluginSource) -> bool:
+    return found.path is not None and found.path.read_text() == _starter(found.name)
+
+
+def _starter(name: str) -> str:
+    """Write what starts our plugin. -P: the engine starts it in the program's folder, whose modules are not meant."""
+    if os.name == "nt":
+        return f'@rem {MARK}\r\n@"{sys.executable}" -P -m infra.plugins.{name} %*\r\n'
+    return f'#!/bin/sh\n# {MARK}\nexec {shlex.quote(sys.executable)} -P -m infra.plugins.{name} "$@"\n'
+
+
+def _folder(name: str, version: str, pulumi_home: Path) -> Path:
+    return pulumi_home / "plugins" / f"resource-{name}-v{version}"
+
+
+def _file(folder: Path, name: str) -> Path:
+    plain = folder / f"pulumi-resource-{name}"
+    if os.name != "nt":
+        return plain
+    official = plain.with_suffix(".exe")
+    return official if official.exists() else plain.with_suffix(".cmd")
