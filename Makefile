@@ -1,0 +1,35 @@
+# Everything that is done with this project, by the same commands here and in .ci/run.
+PYTHON := .venv/bin/python
+RUFF := .venv/bin/ruff
+
+.DEFAULT_GOAL := help
+.PHONY: help setup venv demo test lint types fix bench
+
+help: ## Show this help
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | expand -t 8
+
+setup: ## Install what is missing: system packages, Python packages, the Pulumi engine
+	@tools/setup.sh all
+
+venv:
+	@tools/setup.sh venv
+
+demo: setup ## Make a real machine, use it through TLS, remove it
+	@tools/demo.sh
+
+test: setup ## Run every test: unit, real Pulumi engine, real hosts
+	$(PYTHON) -m pytest --durations=15
+
+lint: venv ## Check style
+	$(RUFF) check
+	$(RUFF) format --check
+
+types: venv ## Check types
+	.venv/bin/mypy
+
+fix: venv ## Mend what the style check can mend
+	$(RUFF) check --fix
+	$(RUFF) format
+
+bench: setup ## Measure how fast it is, and against what
+	$(PYTHON) -m bench

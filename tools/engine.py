@@ -1,0 +1,28 @@
+"""See to it that the Pulumi engine is there, so that no test has to wait for its build."""
+
+import sys
+
+from pulumi.automation import PulumiCommand
+
+from infra.errors import PreCreateError
+from infra.stacks.pulumi_program import find_pulumi
+
+
+def main() -> int:
+    """Find, install or build the engine, saying what is done."""
+    try:
+        found = find_pulumi(_say, install=lambda root: PulumiCommand.install(root=str(root)))
+    except PreCreateError as error:
+        _say(error.message)
+        _say(error.mend or "")
+        return error.exit_code
+    _say(f"Pulumi engine {found.version}: {found.path} ({found.origin})")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"setup: {line}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
