@@ -1,0 +1,122 @@
+"""The typer app: one table of verbs, each module imported when its verb is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, Literal, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from cli.output import say
+
+
+class Verb(NamedTuple):
+    """A line of the help: its panel, and what the verb does. settings: for typer's context of the verb."""
+
+    panel: str
+    summary: str
+    settings: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+
+MACHINES, CONNECT, STACKS, COMPUTER = "Machines", "Connect", "Stacks", "This computer"
+AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+VERBS = {
+    "create": Verb(MACHINES, "Make a machine"),
+    "ls": Verb(MACHINES, "List machines and their states"),
+    "start": Verb(MACHINES, "Switch machines on"),
+    "stop": Verb(MACHINES, "Shut machines down"),
+    "restart": Verb(MACHINES, "Shut machines down and switch them on again"),
+    "kill": Verb(MACHINES, "Switch machines off without asking them"),
+    "rm": Verb(MACHINES, "Remove machines without a trace"),
+    "status": Verb(MACHINES, "Show a machine's state"),
+    "inspect": Verb(MACHINES, "Show all that is known of a machine, as JSON"),
+    "env": Verb(CONNECT, "Print the commands that point this shell's docker at a machine"),
+    "config": Verb(CONNECT, "Print the docker options that reach a machine"),
+    "url": Verb(CONNECT, "Print the URL of a machine's Docker daemon"),
+    "ip": Verb(CONNECT, "Print the addresses of machines"),
+    "ssh": Verb(CONNECT, "Log in to a machine, or run a command on it", AS_THEY_ARE),
+    "up": Verb(STACKS, "Bring a stack to what it declares"),
+    "preview": Verb(STACKS, "Show what `up` would do"),
+    "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
+    "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
+    "version": Verb(COMPUTER, "Show the version of mctl, or of a machine's Docker"),
+}
+
+
+class Verbs(TyperGroup):
+    """List the verbs from the table; import the module of the one that is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the verbs in the table's order."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Give what the help shows of a verb."""
+        verb = VERBS.get(cmd_name)
+        return verb and TyperCommand(cmd_name, help=verb.summary, rich_help_panel=verb.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Import the verb that is to run."""
+        if args[0] not in VERBS:  # only while completing: run() has refused it
+            return None, None, args[1:]
+        return args[0], _load(args[0]), args[1:]
+
+
+# Markdown, because the other mode takes `[default: x]` for a colour.
+MARKUP: Literal["markdown"] = "markdown"
+HELP = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(cls=Verbs, rich_markup_mode=MARKUP, invoke_without_command=True, context_settings=HELP)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command line and give its exit code. Raises MctlError, and what is a fault of ours."""
+    verb = next((argument for argument in argv if not argument.startswith("-")), None)
+    if verb and verb not in VERBS and "_MCTL_COMPLETE" not in os.environ:
+        from infra.machine import suggest
+
+        say("mctl", f"{verb!r} is not a command{suggest(verb, list(VERBS))}", None)
+        return 2
+    try:
+        code = app(args=list(argv), prog_name="mctl", standalone_mode=False)
+    except TyperException as error:
+        path = getattr(getattr(error, "ctx", None), "command_path", "mctl")
+        say("Error", _reason(error), f"{path} --help")
+        return 2
+    except typer.Abort:
+        say("Error", "stopped", None)
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    *,
+    debug: Annotated[bool, typer.Option("--debug", "-D", help="Show tracebacks [env: MCTL_DEBUG].")] = False,
+    version: Annotated[bool, typer.Option("--version", "-v", help="Show the version.")] = False,
+) -> None:
+    """Make Docker hosts anywhere, and point your docker at them."""
+    if version:
+        from cli.commands.version import own_version
+
+        typer.echo(f"mctl version {own_version()}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _load(verb: str) -> Any:
+    command = getattr(import_module(f"cli.commands.{verb}"), verb)
+    single = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
+    single.command(verb, context_settings=HELP | VERBS[verb].settings)(command)
+    return typer.main.get_command(single)
+
+
+def _reason(error: TyperException) -> str:
+    near = getattr(error, "possibilities", None)
+    message = error.message if near else error.format_message()
+    message = message[:1].lower() + message[1:].rstrip(".")
+    return f"{message}; did you mean {near[0]}?" if near else message

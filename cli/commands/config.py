@@ -1,0 +1,13 @@
+"""mctl config: print the docker options that reach a machine."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import reads
+from cli.options import Json, MachineName
+
+
+def config(name: MachineName = None, *, json: Json = False) -> None:
+    """Print the docker options that reach a machine: docker $(mctl config NAME) ps."""
+    typer.echo(reads.config(name, json=json), nl=False)

@@ -1,0 +1,26 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def machine_names(incomplete: str) -> list[str]:
+    """Complete the name of a machine."""
+    from infra.stacks import records
+
+    return [name for name in records.names() if name.startswith(incomplete)]
+
+
+MachineName = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="Name of the machine [default: default]", autocompletion=machine_names),
+]
+MachineNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help="Names of machines [default: default]", autocompletion=machine_names),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Timeout = Annotated[float, typer.Option("--timeout", "-t", min=0.1, help="Seconds to wait for a machine's answer")]

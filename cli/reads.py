@@ -1,0 +1,122 @@
+"""The answers that a record alone can give. Each function gives the text to print; none imports typer or asks anyone.
+
+Both ways in, cli/fast.py and cli/commands/, call these.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cli.output import as_json
+from infra.errors import HostError, UsageError
+from infra.stacks import lookup, records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NO_PROXY = ("no_proxy", "NO_PROXY")
+CLIENT_FILES = (("cacert", "ca.pem"), ("cert", "cert.pem"), ("key", "key.pem"))
+
+
+def ip(names: Sequence[str], *, json: bool = False) -> str:
+    """Give the machines' addresses, one a line, in the order asked; none at all where one has none."""
+    found = [lookup.find(name) for name in names] or [lookup.find(None)]
+    for record in found:
+        if not record.address:
+            raise HostError(
+                f'machine "{record.name}" has no address', machine=record.name, mend=f"mctl refresh {record.name}"
+            )
+    if json:
+        return as_json([{"name": record.name, "address": record.address} for record in found])
+    return "".join(f"{record.address}\n" for record in found)
+
+
+def url(name: str | None, *, json: bool = False) -> str:
+    """Give the URL of the machine's Docker daemon."""
+    record = _running(name)
+    return as_json({"name": record.name, "url": record.docker_url}) if json else f"{record.docker_url}\n"
+
+
+def config(name: str | None, *, json: bool = False) -> str:
+    """Give the options that point the docker CLI at a machine: `docker $(mctl config NAME) ps`.
+
+    The quotes stay where no shell takes them away: the docker CLI strips them itself.
+    """
+    from cli.shells import double_quoted
+
+    record = _running(name)
+    files = {f"tls{option}": os.path.join(record.folder, file) for option, file in CLIENT_FILES}
+    if json:
+        return as_json({"tlsverify": True, **files, "host": record.docker_url})
+    options = "".join(f"--{option}={double_quoted(path)}\n" for option, path in files.items())
+    return f"--tlsverify\n{options}-H={record.docker_url}\n"
+
+
+def inspect(name: str | None) -> str:
+    """Give the whole record as JSON."""
+    return as_json(lookup.find(name).facts())
+
+
+def ls_names(*, json: bool = False) -> str:
+    """Give the names of all machines."""
+    names = records.names()
+    return as_json(names) if json else "".join(f"{name}\n" for name in names)
+
+
+def env(
+    name: str | None, *, shell: str | None = None, unset: bool = False, no_proxy: bool = False, json: bool = False
+) -> str:
+    """Give the commands that point this shell's docker at a machine, or back."""
+    from cli import shells
+
+    if unset and name is not None:
+        raise UsageError("Expected no machine name when the -u flag is present", mend="mctl env -u")
+    known = shells.chosen(shell) if shell else "" if json else shells.current()
+    variables = _unset(no_proxy=no_proxy) if unset else _set(_running(name), no_proxy=no_proxy)
+    if json:
+        return as_json(variables)
+    flags = [f"--shell {shell}" if shell else "", "--no-proxy" if no_proxy else "", "-u" if unset else "", name]
+    return shells.script(known, variables, " ".join(["mctl env", *filter(None, flags)]))
+
+
+def _running(name: str | None) -> records.Record:
+    record = lookup.find(name)
+    if not record.running:
+        raise HostError(
+            f'machine "{record.name}" is not running', machine=record.name, mend=f"mctl start {record.name}"
+        )
+    return record
+
+
+def _set(record: records.Record, *, no_proxy: bool) -> dict[str, str | None]:
+    variables: dict[str, str | None] = {
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_HOST": record.docker_url,
+        "DOCKER_CERT_PATH": record.folder,
+        "DOCKER_MACHINE_NAME": record.name,
+    }
+    if os.name == "nt":
+        variables["COMPOSE_CONVERT_WINDOWS_PATHS"] = "true"
+    if no_proxy:
+        variable, hosts = _proxy_exceptions()
+        variables[variable] = ",".join(hosts if record.address in hosts else [*hosts, record.address])
+    return variables
+
+
+def _unset(*, no_proxy: bool) -> dict[str, str | None]:
+    keys = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"]
+    if os.name == "nt":
+        keys.append("COMPOSE_CONVERT_WINDOWS_PATHS")
+    variables: dict[str, str | None] = dict.fromkeys(keys)
+    if no_proxy:
+        ours = os.environ.get("DOCKER_HOST", "").removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        variable, hosts = _proxy_exceptions()
+        variables[variable] = ",".join(host for host in hosts if host != ours) or None
+    return variables
+
+
+def _proxy_exceptions() -> tuple[str, list[str]]:
+    """Find the variable that names the hosts to reach without a proxy, and those hosts."""
+    variable = next((name for name in NO_PROXY if os.environ.get(name)), "NO_PROXY")
+    return variable, [host.strip() for host in os.environ.get(variable, "").split(",") if host.strip()]

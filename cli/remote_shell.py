@@ -1,0 +1,56 @@
+"""The user's own ssh, pointed at a machine, with its pinned host key."""
+
+from __future__ import annotations
+
+import os
+
+from infra.errors import HostError, MctlError
+from infra.stacks import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.stacks.records import Record
+
+CONNECT_SECONDS = 10
+
+
+def connect(name: str | None, arguments: Sequence[str]) -> int:
+    """Become ssh: it gets the arguments as they are, and its exit code is ours.
+
+    Raises NotFoundError, HostError for a machine that is switched off, MctlError where there is no ssh.
+    """
+    record = lookup.find(name)
+    if not record.running:
+        raise HostError(
+            f'machine "{record.name}" is not running', machine=record.name, mend=f"mctl start {record.name}"
+        )
+    command = [*ssh_command(record), *arguments]
+    try:
+        if os.name == "nt":  # there, exec would give the prompt back before ssh is done
+            import subprocess
+
+            return subprocess.call(command)
+        os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+    except FileNotFoundError:
+        raise MctlError("there is no ssh program on PATH", machine=record.name, mend="install openssh-client") from None
+
+
+def ssh_command(record: Record) -> list[str]:
+    """Give the command line of an ssh that trusts the recorded host key and no other. ssh_config(5)."""
+    known_hosts = os.path.join(record.folder, "known_hosts").replace("%", "%%")
+    options = {
+        "UserKnownHostsFile": f'"{known_hosts}"',
+        "GlobalKnownHostsFile": "none",
+        "StrictHostKeyChecking": "yes",
+        "UpdateHostKeys": "no",
+        "ConnectTimeout": str(CONNECT_SECONDS),
+    }
+    command = ["ssh", "-p", str(record.ssh_port), "-l", record.ssh_user]
+    if record.ssh_key:
+        options["IdentitiesOnly"] = "yes"
+        command += ["-i", record.ssh_key]
+    for option, value in options.items():
+        command += ["-o", f"{option}={value}"]
+    return [*command, record.address]
