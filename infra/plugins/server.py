@@ -218,7 +218,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 urn=request.urn,
                 id=request.id,
                 olds=from_struct(request.olds),
-                old_inputs=from_struct(request.oldInputs),
+                old_inputs=from_struct(request.old_inputs),
                 news=from_struct(request.news),
                 ignore_changes=tuple(request.ignoreChanges),
             )
@@ -268,7 +268,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 urn=request.urn,
                 id=request.id,
                 olds=from_struct(request.olds),
-                old_inputs=from_struct(request.oldInputs),
+                old_inputs=from_struct(request.old_inputs),
                 news=from_struct(request.news),
                 ignore_changes=tuple(request.ignoreChanges),
                 preview=request.preview,
@@ -287,7 +287,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 urn=request.urn,
                 id=request.id,
                 olds=from_struct(request.properties),
-                old_inputs=from_struct(request.oldInputs),
+                old_inputs=from_struct(request.old_inputs),
                 timeout=request.timeout,
                 log=self._log(request.urn),
             )
