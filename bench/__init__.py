@@ -1,0 +1,1 @@
+"""What is measured. Each module has `main(check: bool) -> int`: it prints figures, and `check` holds them to limits."""
