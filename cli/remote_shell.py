@@ -6,14 +6,11 @@ import os
 
 from infra.errors import HostError, MctlError
 from infra.stacks import lookup
+from infra.stacks.ssh import ssh_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from infra.stacks.records import Record
-
-CONNECT_SECONDS = 10
 
 
 def connect(name: str | None, arguments: Sequence[str]) -> int:
@@ -35,22 +32,3 @@ def connect(name: str | None, arguments: Sequence[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     except FileNotFoundError:
         raise MctlError("there is no ssh program on PATH", machine=record.name, mend="install openssh-client") from None
-
-
-def ssh_command(record: Record) -> list[str]:
-    """Give the command line of an ssh that trusts the recorded host key and no other. ssh_config(5)."""
-    known_hosts = os.path.join(record.folder, "known_hosts").replace("%", "%%")
-    options = {
-        "UserKnownHostsFile": f'"{known_hosts}"',
-        "GlobalKnownHostsFile": "none",
-        "StrictHostKeyChecking": "yes",
-        "UpdateHostKeys": "no",
-        "ConnectTimeout": str(CONNECT_SECONDS),
-    }
-    command = ["ssh", "-p", str(record.ssh_port), "-l", record.ssh_user]
-    if record.ssh_key:
-        options["IdentitiesOnly"] = "yes"
-        command += ["-i", record.ssh_key]
-    for option, value in options.items():
-        command += ["-o", f"{option}={value}"]
-    return [*command, record.address]

@@ -5,18 +5,29 @@ What failed or was stopped half-way is gone on with by the same command, and `re
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.components import drivers
-from infra.errors import NameTakenError, NotFoundError, RecordError, StackError
+from infra.errors import HostError, NameTakenError, NotFoundError, RecordError, StackError
 from infra.machine import MachineSpec
 from infra.stacks import docker_context, project, records
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
+from infra.stacks.ssh import ssh_command
+from infra.stacks.states import probe
 from infra.stacks.store import Change, Stack
+
+START_SECONDS = 240  # a reboot under software emulation takes a minute
+PROBE_SECONDS = 5
+POLL_SECONDS = 0.3
+REBOOT = 'if [ "$(id -u)" = 0 ]; then shutdown -r now; else sudo -n shutdown -r now; fi'
+REBOOT_SECONDS = 5
+SSH_CUT_OFF = 255  # what ssh gives when the host goes down under it
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,10 @@ def set_running(name: str, *, running: bool, report: Report, hard: bool = False)
     project.declare(folder, stack, replace(spec, running=running))
     opened.refresh()  # a VM that was switched off or on behind our back is not what the stack state says
     opened.up(mend=f"mctl {'start' if running else 'stop'} {name}")
-    return next(record for record in _keep_records(opened, report) if record.name == name)
+    record = next(record for record in _keep_records(opened, report) if record.name == name)
+    if running:
+        _await_docker(record, report)
+    return record
 
 
 def restart(name: str, report: Report) -> Record:
@@ -85,10 +99,12 @@ def restart(name: str, report: Report) -> Record:
         return set_running(name, running=True, report=report)
     record = records.load(name)
     report(Progress(name, "Rebooting"))
-    reboot = subprocess.run([*ssh_command(record), "sudo -n shutdown -r now || shutdown -r now"], check=False, capture_output=True, text=True)
-    if reboot.returncode not in (0, SSH_CUT_OFF):
-        raise HostError(f"the host can't be rebooted: {reboot.stderr.strip()}", machine=name, mend=f"mctl ssh {name} sudo reboot")
-    await_docker(record)
+    asked = subprocess.run([*ssh_command(record), REBOOT], check=False, capture_output=True, text=True)
+    if asked.returncode not in (0, SSH_CUT_OFF):
+        said = asked.stderr.strip() or f"exit code {asked.returncode}"
+        raise HostError(f"the host can't be rebooted: {said}", machine=name, mend=f"mctl ssh {name} sudo reboot")
+    time.sleep(REBOOT_SECONDS)  # until then the old system may still answer
+    _await_docker(record, report)
     return record
 
 
@@ -105,18 +121,17 @@ def remove(name: str, report: Report) -> None:
         _forget(name, report)
         return
     others = [machine for machine in project.machines(folder, stack) if machine != name]
+    whole = not others and project.is_ours_alone(folder, stack)
     with suppress(NotFoundError):  # declared, but never made
         opened = Stack(folder, stack, report)
         opened.settle()
-        if others:
-            opened.destroy(name)
-        else:
-            opened.destroy()
+        opened.destroy(name if others else "")
+        if whole:
             opened.delete()
-    if others:
-        project.withdraw(folder, stack, name)
-    else:
+    if whole:
         project.discard(folder, stack)
+    else:
+        project.withdraw(folder, stack, name)
     _forget(name, report)
 
 
@@ -168,6 +183,20 @@ def _keep_records(opened: Stack, report: Report) -> list[Record]:
             report(Progress(record.name, notice, notice=True))
         kept.append(record)
     return kept
+
+
+def _await_docker(record: Record, report: Report) -> None:
+    """Wait until the daemon answers through TLS. Raises HostError after START_SECONDS."""
+    report(Progress(record.name, "Waiting for Docker"))
+    end = time.monotonic() + START_SECONDS
+    while not (state := probe(record, PROBE_SECONDS)).docker_version:
+        if time.monotonic() > end:
+            raise HostError(
+                f"Docker did not answer within {START_SECONDS} s: {state.error}",
+                machine=record.name,
+                mend=f"mctl ssh {record.name} sudo journalctl -u docker",
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def _forget(name: str, report: Report) -> None:

@@ -27,6 +27,7 @@ from infra.stacks.home import home
 PROJECT = "mctl"
 KEY = "mctl:machines"
 REQUIRED = ("name", "runtime")
+SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
 
 
 def find_project() -> Path:
@@ -80,6 +81,12 @@ def declares(project: Path, stack: str, machine: str) -> bool:
 def has_backend(project: Path) -> bool:
     """Tell whether the project itself says where its state is."""
     return bool((_read(project / "Pulumi.yaml").get("backend") or {}).get("url"))
+
+
+def is_ours_alone(project: Path, stack: str) -> bool:
+    """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
+    settings = _read(_file(project, stack))
+    return set(settings) <= SECRETS | {"config"} and set(settings.get("config") or {}) <= {KEY}
 
 
 def discard(project: Path, stack: str) -> None:

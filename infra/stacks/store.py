@@ -52,8 +52,8 @@ class Stack:
         self, folder: Path, name: str, report: Report, *, make: bool = False, variables: Mapping[str, str] | None = None
     ) -> None:
         self.folder, self.name, self._report = folder, name, report
-        found = pulumi_program.find_pulumi(lambda line: report(Progress("", line)), install=_install_official)
-        served_plugins.ensure(found.path, Path(home("pulumi")), lambda line: report(Progress("", line)))
+        found = pulumi_program.find_pulumi(self._say, _install_official)
+        served_plugins.ensure(found.path, Path(home("pulumi")), self._say)
         self._engine = _Engine(found.path, found.version)
         self._refused: MctlError | None = None
         workspace = _Workspace(
@@ -66,6 +66,9 @@ class Stack:
         opener = auto.Stack.create_or_select if make else auto.Stack.select
         with self._failures(f"mctl ls, or mctl create {name}"):
             self._stack = opener(name, workspace)
+
+    def _say(self, line: str) -> None:
+        self._report(Progress("", line))
 
     def up(self, mend: str) -> Mapping[str, Mapping[str, float]]:
         """Bring the stack to what it declares; give the seconds of each machine's phases."""
