@@ -28,7 +28,7 @@ REQUESTS: dict[str, Any] = {
 }
 
 
-class Aborted(Exception):
+class CallError(Exception):
     """The status and text that a call ended with."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
@@ -41,7 +41,7 @@ class Context:
     """The part of a gRPC context that the servicer uses."""
 
     async def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
-        raise Aborted(code, details)
+        raise CallError(code, details)
 
 
 def calls(name: str) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def message(call: str, request: dict[str, Any]) -> Any:
 
 
 def answer(servicer: Servicer, call: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Call the servicer and give its response as JSON; raises Aborted."""
+    """Call the servicer and give its response as JSON; raises CallError."""
     response = asyncio.run(getattr(servicer, call)(message(call, request), Context()))
     answered: dict[str, Any] = json_format.MessageToDict(response)
     return answered

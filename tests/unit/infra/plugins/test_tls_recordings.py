@@ -14,7 +14,7 @@ from infra.plugins.server import Servicer
 from infra.plugins.tls.__main__ import PLUGIN
 from infra.plugins.tls.certificate import LocallySignedCert, SelfSignedCert
 from infra.plugins.wire import is_secret, plain
-from tests.unit.infra.plugins.replay import Aborted, answer, calls, label
+from tests.unit.infra.plugins.replay import CallError, answer, calls, label
 
 CALLS = calls("calls-tls.jsonl")
 ANSWERED = [call for call in CALLS if "errors" not in call]
@@ -78,7 +78,7 @@ def test_an_answer_is_the_official_one(servicer: Servicer, record: dict[str, Any
 
 @pytest.mark.parametrize("record", FAILED, ids=label)
 def test_a_failure_has_the_official_status_and_text(servicer: Servicer, record: dict[str, Any]) -> None:
-    with pytest.raises(Aborted) as failure:
+    with pytest.raises(CallError) as failure:
         answer(servicer, record["call"], record["request"])
     assert failure.value.code is grpc.StatusCode.UNKNOWN
     assert [f"rpc error: code = Unknown desc = {failure.value.details}"] == record["errors"]
