@@ -35,7 +35,8 @@ install_packages() {
 apt_install() {
     $as_root apt-get update -q || return
     # Before Debian 13 the client was in docker.io itself.
-    if [ -z "$(apt-cache madison docker-cli)" ]; then # shellcheck disable=SC2046 # a list of words
+    if [ -z "$(apt-cache madison docker-cli)" ]; then
+        # shellcheck disable=SC2046 # a list of words
         set -- $(echo "$*" | sed 's/docker-cli/docker.io/')
     fi
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"

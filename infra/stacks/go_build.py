@@ -34,6 +34,16 @@ def go_needed() -> str:
     return found[1] if found else ""
 
 
+def refusal(go: str) -> str:
+    """Give the reason why this Go won't build the module, or nothing."""
+    folder = files("infra.stacks").joinpath("go")
+    try:
+        asked = subprocess.run([go, "list", "-m"], cwd=str(folder), capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return asked.stderr.strip() if asked.returncode else ""
+
+
 def build(go: str, target: Path, report: Callable[[str], None]) -> None:
     """Build the engine and put it at `target` by a rename. Raises BuildError."""
     report(f"Building the Pulumi engine {VERSION} with Go: a few minutes, once")

@@ -20,7 +20,6 @@ from filelock import FileLock
 
 from infra.errors import PreCreateError
 from infra.stacks import downloads, go_build
-from infra.stacks.home import home
 
 MINIMUM = (3, 217)  # the first with error hooks; Pulumi.yaml says the same
 FILE = "pulumi.exe" if os.name == "nt" else "pulumi"
@@ -178,7 +177,7 @@ def _version(path: Path) -> str:
     """Ask the program for its version, once for each file: asking takes longer than all of our reads."""
     stat = path.stat()
     identity = [stat.st_mtime_ns, stat.st_size]
-    note = Path(home("cache"), "pulumi-version.json")
+    note = downloads.cache() / "pulumi-version.json"
     known: dict[str, list[object]] = {}
     with suppress(OSError, ValueError):
         known = json.loads(note.read_text())
@@ -188,13 +187,14 @@ def _version(path: Path) -> str:
     version = _ask(path)
     fresh = note.with_name(f"{note.name}.{os.getpid()}")
     with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
         fresh.write_text(json.dumps({**known, str(path): [*identity, version]}))
         fresh.replace(note)
     return version
 
 
 def _ask(path: Path) -> str:
-    env = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_HOME": home("pulumi")}
+    env = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_HOME": str(downloads.cache() / "pulumi")}
     try:
         answer = subprocess.run([path, "version"], capture_output=True, text=True, env=env, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:

@@ -46,9 +46,9 @@ def ensure(pulumi: Path, pulumi_home: Path, report: Line) -> list[PluginSource]:
     return [_ensure(name, pulumi, pulumi_home, report) for name in NAMES]
 
 
-def look(pulumi_home: Path) -> list[PluginSource]:
-    """Say which plugins the engine would find, changing nothing."""
-    return [_look(name, _version(name), pulumi_home) for name in NAMES]
+def look(name: str, pulumi_home: Path) -> PluginSource:
+    """Say which plugin the engine would find, changing nothing."""
+    return _look(name, _version(name), pulumi_home)
 
 
 def path_prefix() -> str:
@@ -62,7 +62,7 @@ def path_prefix() -> str:
 
 
 def _ensure(name: str, pulumi: Path, pulumi_home: Path, report: Line) -> PluginSource:
-    found = _look(name, _version(name), pulumi_home)
+    found = look(name, pulumi_home)
     settled = downloads.offline() or downloads.known_unreachable()
     if found.origin == "official" or (found.origin == "ours" and settled and _is_current(found)):
         return found
