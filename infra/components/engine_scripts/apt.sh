@@ -1,0 +1,55 @@
+# Debian, Ubuntu and their kin.
+APT_OPTIONS="-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Dpkg::Use-Pty=0"
+APT_OPTIONS="$APT_OPTIONS -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+repository=https://download.docker.com/linux
+
+apt_names() {
+  case "$1" in
+    docker) package=docker-ce companions="docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin" ;;
+    *) package=docker.io companions="docker-cli" ;;
+  esac
+}
+
+# Lists have a lock of their own, for which apt-get has no timeout.
+apt_get() {
+  tries=0
+  # shellcheck disable=SC2086 # APT_OPTIONS is a list
+  until logged env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq $APT_OPTIONS "$@"; do
+    tries=$((tries + 1))
+    tail -n 5 "$log" | grep -qE 'Could not get lock|is another process using it|Unable to lock' || return 1
+    [ "$tries" -lt 60 ] || return 1
+    sleep 5
+  done
+}
+
+apt_refresh() { apt_get update; }
+apt_offers() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+apt_versions() { apt-cache madison "$1" 2>/dev/null | awk -F'|' '{ gsub(/ /, "", $2); print $2 }'; }
+apt_exact() { printf '%s=%s\n' "$1" "$2"; }
+apt_hold() { logged apt-mark hold "$@"; }
+apt_mends() { logged env DEBIAN_FRONTEND=noninteractive dpkg --configure -a || :; }
+
+apt_add() {
+  apt_get install -y --no-install-recommends --allow-downgrades --allow-change-held-packages \
+    "$@" iptables ca-certificates
+}
+
+apt_release() {
+  distribution=debian codename=${DEBIAN_CODENAME:-${VERSION_CODENAME:-}}
+  if [ "$ID" = ubuntu ] || [ -n "${UBUNTU_CODENAME:-}" ]; then
+    distribution=ubuntu codename=${UBUNTU_CODENAME:-$codename}
+  fi
+}
+apt_docker_com() { apt_release && printf '%s/%s/dists/%s/Release\n' "$repository" "$distribution" "$codename"; }
+
+# A host that has docker.com's repository already keeps its own entry: two with different keys make apt refuse both.
+apt_repository() {
+  grep -rqs "^[^#]*download\.docker\.com" /etc/apt/sources.list /etc/apt/sources.list.d && return
+  apt_release
+  mkdir -p /etc/apt/keyrings
+  fetch "$repository/$distribution/gpg" /etc/apt/keyrings/docker.asc ||
+    die "can't fetch docker.com's signing key: $(last_reason)" "open the way to download.docker.com, or use --engine-install distro"
+  chmod 0644 /etc/apt/keyrings/docker.asc
+  printf 'deb [arch=%s signed-by=/etc/apt/keyrings/docker.asc] %s/%s %s stable\n' \
+    "$(dpkg --print-architecture)" "$repository" "$distribution" "$codename" >/etc/apt/sources.list.d/docker.list
+}
