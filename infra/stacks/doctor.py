@@ -1,0 +1,159 @@
+"""What `mctl create` needs from this computer, looked at one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.components.drivers import load
+from infra.errors import MctlError, PreCreateError
+from infra.stacks import downloads, go_build, passphrase, pulumi_program, served_plugins
+from infra.stacks.home import home
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. mend: a command or a step. needed: without it `create` can't run."""
+
+    name: str
+    ok: bool
+    value: str
+    mend: str = ""
+    needed: bool = True
+
+
+def examine(provider: str) -> list[Finding]:
+    """Look at all that `create` needs for a provider, making nothing but an empty home."""
+    folder = _home()
+    return [
+        Finding("Python", ok=True, value=platform.python_version()),
+        folder,
+        *(_kept_at_home() if folder.ok else ()),
+        _client("ssh", "`mctl ssh` needs it", "openssh-client"),
+        _client("docker", "a machine's context and `eval $(mctl env)` are for it", "docker-cli"),
+        *_provider(provider),
+    ]
+
+
+def could_create(findings: list[Finding]) -> bool:
+    """Tell whether nothing that `create` needs is amiss."""
+    return all(finding.ok or not finding.needed for finding in findings)
+
+
+def _home() -> Finding:
+    folder = os.environ.get("MCTL_HOME") or "~/.mctl"
+    try:
+        folder = home()
+        with tempfile.TemporaryFile(dir=folder):
+            return Finding("Home", ok=True, value=folder)
+    except OSError as error:
+        mend = "export MCTL_HOME=FOLDER, one that you may write to"
+        return Finding("Home", ok=False, value=f"{folder} can't be written: {error.strerror}", mend=mend)
+
+
+def _kept_at_home() -> Iterator[Finding]:
+    yield _passphrase()
+    yield _pulumi()
+    yield from _plugins()
+
+
+def _passphrase() -> Finding:
+    try:
+        there = passphrase.exists()
+    except (MctlError, OSError) as error:
+        return Finding("Passphrase", ok=False, value=str(error), mend=getattr(error, "mend", None) or "")
+    return Finding("Passphrase", ok=True, value="present" if there else "none yet: the first create makes one")
+
+
+def _pulumi() -> Finding:
+    name = "Pulumi engine"
+    try:
+        found = pulumi_program.look()
+        return Finding(name, ok=True, value=f"{found.version}, {found.origin}: {found.path}")
+    except PreCreateError as error:
+        if not downloads.offline():
+            if downloads.reachable():
+                return Finding(name, ok=True, value="none yet: the first create installs it")
+            go = shutil.which("go")
+            if go and not go_build.refusal(go):
+                return Finding(name, ok=True, value="none yet: the first create builds it with Go, in a few minutes")
+        return Finding(name, ok=False, value=error.message, mend=error.mend or "")
+
+
+def _plugins() -> Iterator[Finding]:
+    for plugin in served_plugins.NAMES:
+        name = f"Plugin {plugin}"
+        try:
+            found = served_plugins.look(plugin, Path(home("pulumi")))
+        except (PreCreateError, OSError) as error:
+            yield Finding(name, ok=False, value=str(error), mend=getattr(error, "mend", None) or "")
+            continue
+        yield Finding(name, ok=True, value=f"{found.version}, {_origin(found.origin)}")
+
+
+def _origin(origin: str) -> str:
+    if origin:
+        return "official" if origin == "official" else "mctl's own"
+    can_download = not downloads.offline() and not downloads.known_unreachable() and downloads.reachable()
+    return "official: the first create downloads it" if can_download else "mctl's own: the official one can't be had"
+
+
+def _client(program: str, why: str, package: str) -> Finding:
+    path = shutil.which(program)
+    if path:
+        return Finding(f"{program} client", ok=True, value=path, needed=False)
+    return Finding(f"{program} client", ok=False, value=f"missing: {why}", mend=_install(package), needed=False)
+
+
+def _install(package: str) -> str:
+    return f"sudo apt install {package}" if shutil.which("apt-get") else f"install {package}"
+
+
+def _provider(provider: str) -> Iterator[Finding]:
+    try:
+        name = load(provider).name
+    except MctlError as error:
+        yield Finding("Provider", ok=False, value=error.message, mend=error.mend or "")
+        return
+    yield Finding("Provider", ok=True, value=name)
+    if name == "qemu":
+        yield from _qemu()
+
+
+def _qemu() -> Iterator[Finding]:
+    from infra.plugins.hypervisor import arch, debian_image
+
+    try:
+        program = arch.host().qemu
+    except KeyError:
+        value = f"no machines are made on {platform.machine()}"
+        yield Finding("QEMU", ok=False, value=value, mend="use a provider other than qemu")
+        return
+    package = {"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}[arch.host().debian]
+    missing = [each for each in (program, "qemu-img") if not shutil.which(each)]
+    if missing:
+        mend = _install(f"{package} qemu-utils")
+        yield Finding("QEMU", ok=False, value=f"missing: {', '.join(missing)}", mend=mend)
+        return
+    yield Finding("QEMU", ok=True, value=str(shutil.which(program)))
+    yield _acceleration()
+    if absent := debian_image.missing_programs():
+        value = f"missing: {', '.join(absent)}; where Debian's image can't be downloaded, one is built with them"
+        yield Finding("Image builder", ok=False, value=value, mend=_install(" ".join(absent)), needed=False)
+
+
+def _acceleration() -> Finding:
+    from infra.plugins.hypervisor import accelerator
+
+    found = asyncio.run(accelerator.probe())
+    value = f"{found.name}: {found.reason}"
+    if found.name != "tcg":
+        return Finding("Acceleration", ok=True, value=value)
+    mend = "none needed: machines work by emulation, several times slower"
+    return Finding("Acceleration", ok=False, value=value, mend=mend, needed=False)
