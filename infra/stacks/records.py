@@ -156,14 +156,21 @@ def _files(record: Record, outputs: Mapping[str, Any]) -> dict[str, bytes | None
 
     own_key = outputs.get("ssh_private_key")
     texts = {
-        "ca.pem": outputs["ca_cert"],
-        "cert.pem": outputs["client_cert"],
-        "key.pem": outputs["client_key"],
+        "ca.pem": _text(outputs, "ca_cert"),
+        "cert.pem": _text(outputs, "client_cert"),
+        "key.pem": _text(outputs, "client_key"),
         "known_hosts": known_hosts(record),
         OWN_KEY: own_key.strip() + "\n" if own_key else None,
         FACTS: json.dumps(record.facts(), indent=4) + "\n",
     }
     return {file: None if text is None else text.encode() for file, text in texts.items()}
+
+
+def _text(outputs: Mapping[str, Any], key: str) -> str:
+    value = outputs[key]
+    if not isinstance(value, str):  # its value is no one's to print
+        raise TypeError(f"{key} is no text")
+    return value
 
 
 def _created(name: str) -> str:
@@ -189,7 +196,7 @@ def _may_be_name(name: str) -> bool:
     return name[:1].isalnum() and name.isascii() and name.replace("-", "").replace(".", "").isalnum()
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     """Make `web-10` follow `web-2`: digits count as numbers, and case only where nothing else differs."""
     parts = [""]
     for character in name.casefold():
@@ -197,4 +204,4 @@ def _natural(name: str) -> list[tuple[int, str]]:
             parts[-1] += character
         else:
             parts.append(character)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts] + [(-1, name)]
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], name

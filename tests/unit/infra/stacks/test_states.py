@@ -1,0 +1,141 @@
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.stacks import records, states
+from infra.stacks.records import Record
+from tests import daemon
+from tests.cli_runner import mctl_home
+from tests.stack_outputs import outputs
+
+__all__ = ["mctl_home"]
+pytestmark = pytest.mark.usefixtures("mctl_home")
+CA = daemon.authority()
+SERVER, CLIENT = daemon.leaf(CA, "server"), daemon.leaf(CA, "client")
+NO_ONE = "192.0.2.7"  # RFC 5737: an address that nothing has
+QUICK = 0.6
+
+
+def save(name: str, docker_port: int, ssh_port: int, **changes: object) -> Record:
+    settings = {
+        "address": "127.0.0.1",
+        "docker_url": f"tcp://127.0.0.1:{docker_port}",
+        "ssh_port": ssh_port,
+        "ca_cert": CA.cert_pem,
+        "client_cert": CLIENT.cert_pem,
+        "client_key": CLIENT.key_pem,
+    }
+    return records.save(outputs(name, **(settings | changes)), stack="prod", project="/project")
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def closed_port() -> int:
+    with listening() as port:
+        return port
+
+
+def judged(record: Record, timeout: float = 5) -> tuple[str, str, str]:
+    state = states.probe(record, timeout)
+    assert 0 <= state.milliseconds <= 2 * timeout * 1000
+    return state.word, state.docker_version, state.error
+
+
+def test_a_daemon_that_answers_is_running_with_its_version(tmp_path: Path) -> None:
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        assert judged(save("web-1", port, closed_port())) == ("Running", "27.3.1", "")
+
+
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        (daemon.leaf(daemon.authority(), "server"), "unable to get local issuer certificate"),
+        (daemon.leaf(CA, "server", days=-1), "certificate has expired"),
+    ],
+)
+def test_a_daemon_with_a_wrong_certificate_is_running_but_refused(
+    tmp_path: Path, server: daemon.Pair, reason: str
+) -> None:
+    with daemon.serve(CA, server, tmp_path) as port:
+        word, version, error = judged(save("web-1", port, closed_port()))
+    assert (word, version) == ("Running", "")
+    assert error == f"Unable to query docker version: the server's certificate is refused: {reason}"
+
+
+def test_a_daemon_that_refuses_our_certificate_is_running_with_an_error(tmp_path: Path) -> None:
+    stranger = daemon.leaf(daemon.authority(), "client")
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        changes = {"client_cert": stranger.cert_pem, "client_key": stranger.key_pem}
+        word, version, error = judged(save("web-1", port, closed_port(), **changes))
+    assert (word, version) == ("Running", "")
+    assert error.startswith("Unable to query docker version: ")
+    assert "alert" in error.lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (503, "", "the daemon answered 503 Service Unavailable"),
+        (200, "{}", "the daemon's answer has no version"),
+        (200, "<html>", "Expecting value: line 1 column 1 (char 0)"),
+    ],
+)
+def test_a_daemon_that_answers_nonsense_is_running_with_an_error(
+    tmp_path: Path, status: int, body: str, reason: str
+) -> None:
+    with daemon.serve(CA, SERVER, tmp_path, status=status, body=body) as port:
+        state = judged(save("web-1", port, closed_port()))
+    assert state == ("Running", "", f"Unable to query docker version: {reason}")
+
+
+def test_a_host_whose_ssh_answers_but_whose_docker_does_not_is_running() -> None:
+    with listening() as ssh_port:
+        state = judged(save("web-1", closed_port(), ssh_port))
+    assert state == ("Running", "", "Unable to query docker version: connection refused")
+
+
+def test_a_daemon_that_never_answers_is_given_up_in_time() -> None:
+    with listening() as docker_port, listening() as ssh_port:
+        state = judged(save("web-1", docker_port, ssh_port), QUICK)
+    assert state == ("Running", "", "Unable to query docker version: no answer in time")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_host_that_refuses_both_ports_is_stopped(*, running: bool) -> None:
+    assert judged(save("web-1", closed_port(), closed_port(), running=running)) == ("Stopped", "", "")
+
+
+@pytest.mark.parametrize(("running", "word"), [(True, "Timeout"), (False, "Stopped")])
+def test_a_silent_host_is_stopped_only_where_it_is_declared_so(word: str, *, running: bool) -> None:
+    record = save("web-1", 1, 22, address=NO_ONE, docker_url=f"tcp://{NO_ONE}:2376", running=running)
+    found, version, error = judged(record, QUICK)
+    assert (found, version) == (word, "")
+    assert error.startswith("Unable to query docker version: ") == running
+
+
+def test_certificates_that_cannot_be_used_are_named() -> None:
+    record = save("web-1", closed_port(), closed_port(), client_key="no key")
+    word, version, error = judged(record)
+    assert (word, version) == ("Error", "")
+    assert error.startswith(f"the certificates in {record.folder} can't be used: ")
+
+
+def test_a_name_that_no_one_knows_is_an_error() -> None:
+    word, version, error = judged(save("web-1", 1, 22, docker_url="tcp://no-such-host.invalid:2376"))
+    assert (word, version) == ("Error", "")
+    assert error
+
+
+def test_many_are_asked_and_answer_in_order(tmp_path: Path) -> None:
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        up, down = save("up", port, closed_port()), save("down", closed_port(), closed_port())
+        found = states.probe_all([up, down] * 40, 5)
+    assert [state.word for state in found] == ["Running", "Stopped"] * 40
+    assert states.probe_all([], 5) == []
