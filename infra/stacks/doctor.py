@@ -127,22 +127,12 @@ def _provider(provider: str) -> Iterator[Finding]:
 
 
 def _qemu() -> Iterator[Finding]:
-    from infra.plugins.hypervisor import arch, debian_image
+    from infra.plugins.hypervisor import debian_image, requirements
 
-    try:
-        program = arch.host().qemu
-    except KeyError:
-        value = f"no machines are made on {platform.machine()}"
-        yield Finding("QEMU", ok=False, value=value, mend="use a provider other than qemu")
-        return
-    package = {"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}[arch.host().debian]
-    missing = [each for each in (program, "qemu-img") if not shutil.which(each)]
-    if missing:
-        mend = _install(f"{package} qemu-utils")
-        yield Finding("QEMU", ok=False, value=f"missing: {', '.join(missing)}", mend=mend)
-        return
-    yield Finding("QEMU", ok=True, value=str(shutil.which(program)))
-    yield _acceleration()
+    programs = [Finding(each.what, each.ok, each.found, each.mend) for each in requirements.check_host()]
+    yield from programs
+    if all(program.ok for program in programs):
+        yield _acceleration()
     if absent := debian_image.missing_programs():
         value = f"missing: {', '.join(absent)}; where Debian's image can't be downloaded, one is built with them"
         yield Finding("Image builder", ok=False, value=value, mend=_install(" ".join(absent)), needed=False)

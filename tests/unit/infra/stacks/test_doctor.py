@@ -103,3 +103,13 @@ def test_unknown_provider_fails_with_the_known_ones(bare: Path) -> None:
     pulumi(bare / "bin", "v3.259.0")
     assert "generic" in findings("gneric")["Provider"].mend
     assert not could_create("gneric")
+
+
+def test_without_qemu_no_machine_can_be_made_on_this_computer(bare: Path) -> None:
+    pulumi(bare / "bin", "v3.259.0")
+    found = findings("qemu")
+    assert not found["qemu-img"].ok
+    assert "qemu" in found["qemu-img"].mend.lower()
+    assert "Acceleration" not in found
+    assert not found["Image builder"].needed
+    assert not could_create("qemu")

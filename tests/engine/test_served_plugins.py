@@ -1,0 +1,29 @@
+"""The real Pulumi engine finds the plugins that we put where it looks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from infra.stacks import pulumi_program, served_plugins
+
+
+def test_engine_finds_ours_by_exact_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCTL_OFFLINE", "1")
+    pulumi = pulumi_program.look().path
+    served_plugins.ensure(pulumi, tmp_path, lambda _line: None)
+    listed = subprocess.run(
+        [pulumi, "plugin", "ls", "--json"],
+        env={**os.environ, "PULUMI_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = {(plugin["name"], plugin["version"]) for plugin in json.loads(listed.stdout)}
+    assert found == {(name, version(f"pulumi-{name}")) for name in ("tls", "command")}
