@@ -1,0 +1,172 @@
+"""A QEMU VM on this computer.
+
+Options are spelled as docker-machine's virtualbox driver spells them, where it has them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from infra.components.drivers import Driver, Identity, Vm, option
+from infra.errors import PreCreateError, UsageError
+from infra.machine import MachineSpec
+
+PLUGIN_VERSION = "0.1.0"
+MIB = 1024**2
+GIB = 1024**3
+FREE_BYTES = 2 * GIB  # disks are thin: this much holds Docker's packages and a few images
+
+
+@dataclass(frozen=True, kw_only=True)
+class QemuArgs:
+    """Say how large the VM is and what it starts from."""
+
+    cpu_count: int = option(2, help="Virtual processors", env="QEMU_CPU_COUNT", aliases=("--qemu-cpus",))
+    memory: int = option(2048, help="Memory in MiB", env="QEMU_MEMORY")
+    disk_size: int = option(20, help="Disk in GiB; it can grow later", env="QEMU_DISK_SIZE", aliases=("--qemu-disk",))
+    image: str = option("", help="Disk image, a file or a URL; default: Debian 12", env="QEMU_IMAGE")
+    image_sha256: str = option("", help="SHA-256 that the image must have", env="QEMU_IMAGE_SHA256")
+    ssh_user: str = option("mctl", help="User to make and log in as", env="QEMU_SSH_USER")
+    open_port: tuple[str, ...] = option(
+        (), help="Port of the VM to reach from this computer: GUEST, or HOST:GUEST (repeatable)", env="QEMU_OPEN_PORT"
+    )
+    user_data: str = option("", help="File with your own cloud-init user data", env="QEMU_USER_DATA")
+
+
+class VirtualMachine(pulumi.CustomResource):
+    """The plugin's resource, from the program's side."""
+
+    address: pulumi.Output[str]
+    private_address: pulumi.Output[str]
+    ssh_port: pulumi.Output[int]
+    docker_port: pulumi.Output[int]
+    instance_id: pulumi.Output[str]
+
+    def __init__(self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        computed = dict.fromkeys(("address", "privateAddress", "sshPort", "dockerPort", "instanceId"))
+        ours = pulumi.ResourceOptions(version=PLUGIN_VERSION, additional_secret_outputs=["hostPrivateKey"])
+        super().__init__(
+            "hypervisor:index:VirtualMachine", name, {**inputs, **computed}, pulumi.ResourceOptions.merge(opts, ours)
+        )
+
+    def translate_output_property(self, prop: str) -> str:
+        """Spell the plugin's outputs as Python does."""
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in prop)
+
+
+def vm(spec: MachineSpec, args: QemuArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
+    """Declare the VM."""
+    assert identity is not None  # noqa: S101 - this driver makes VMs
+    inputs = {
+        "name": spec.name,
+        "image": args.image,
+        "imageSha256": args.image_sha256,
+        "cpus": args.cpu_count,
+        "memory": args.memory,
+        "disk": args.disk_size,
+        "forwards": forwards(spec.name, args),
+        "sshUser": args.ssh_user,
+        "authorizedKey": identity.user_public_key,
+        "hostPrivateKey": pulumi.Output.secret(identity.host_private_key),
+        "hostPublicKey": identity.host_public_key,
+        "userData": _user_data(spec.name, args),
+        "running": spec.running,
+    }
+    machine = VirtualMachine(f"{spec.name}-vm", inputs, opts)
+    return Vm(
+        resource=machine,
+        instance_id=machine.instance_id,
+        address=machine.address,
+        private_address=machine.private_address,
+        ssh_user=args.ssh_user,
+        ssh_port=machine.ssh_port,
+        ssh_private_key=identity.user_private_key,
+        ssh_host_key=identity.host_public_key,
+        docker_port=machine.docker_port,
+    )
+
+
+def check(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
+    """Look whether a VM could be made here, and make the files' paths absolute. Raises PreCreateError or UsageError."""
+    # Only a check needs the plugin's code, and only on the computer that makes VMs.
+    from infra.plugins.hypervisor import image, requirements, vm_folder
+    from infra.plugins.server import PluginError
+
+    for finding in requirements.check_host():
+        if not finding.ok:
+            raise PreCreateError(f"{finding.what}: {finding.found}", machine=spec.name, mend=finding.mend)
+    forwards(spec.name, args)
+    _user_data(spec.name, args)
+    disk = image.here(args.image, args.image_sha256)
+    if args.image and "://" not in args.image and not disk:
+        raise PreCreateError(
+            f"there is no image {args.image}", machine=spec.name, mend="name an image file or URL with --qemu-image"
+        )
+    try:
+        size = image.describe(disk)[1] if disk else 0
+    except PluginError as error:
+        raise PreCreateError(str(error), machine=spec.name, mend="name another image with --qemu-image") from None
+    if size > args.disk_size * GIB:
+        raise PreCreateError(
+            f"a disk of {args.disk_size} GiB is smaller than its image",
+            machine=spec.name,
+            mend=f"--qemu-disk-size {-(-size // GIB)} or more",
+        )
+    _check_space(spec.name, vm_folder.home())
+    return _with_absolute_paths(spec, args)
+
+
+def forwards(machine: str, args: QemuArgs) -> dict[str, int]:
+    """Give guest port -> port of this computer, 0 to choose one. Raises UsageError."""
+    declared = {"22": 0, "2376": 0}
+    for text in args.open_port:
+        host, _, guest = text.rpartition(":")
+        if not all(port.isdecimal() and 0 < int(port) < 65536 for port in (guest, host or "1")):
+            raise UsageError(
+                f"--qemu-open-port {text!r} is neither GUEST nor HOST:GUEST, ports from 1 to 65535", machine=machine
+            )
+        declared[guest] = int(host or 0)
+    return declared
+
+
+def _user_data(machine: str, args: QemuArgs) -> str:
+    if not args.user_data:
+        return ""
+    path = Path(args.user_data).expanduser()
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PreCreateError(
+            f"the user data {path} can't be read: {getattr(error, 'strerror', None) or 'it is not text'}",
+            machine=machine,
+            mend="name a file that you can read with --qemu-user-data",
+        ) from None
+
+
+def _check_space(machine: str, home: Path) -> None:
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < FREE_BYTES:
+        raise PreCreateError(
+            f"{there} has {free // MIB} MiB free and a VM needs {FREE_BYTES // MIB}",
+            machine=machine,
+            mend="free some space, or point MCTL_HOME at a larger disk",
+        )
+
+
+def _with_absolute_paths(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
+    """The program may run in another folder than the command line did."""
+    options = dict(spec.options)
+    for name, value in (("image", args.image), ("user_data", args.user_data)):
+        if value and "://" not in value:
+            options[name] = str(Path(value).expanduser().absolute())
+    return replace(spec, options=options)
+
+
+DRIVER = Driver(name="qemu", args=QemuArgs, vm=vm, check=check)

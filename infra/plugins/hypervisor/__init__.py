@@ -1,0 +1,1 @@
+"""Serve virtual machines on this computer as Pulumi resources: `hypervisor:index:VirtualMachine`."""

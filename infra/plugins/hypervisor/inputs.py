@@ -1,0 +1,91 @@
+"""A VirtualMachine's inputs: defaults, what can't be, and what a change of each one takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.plugins.hypervisor import image, qemu
+from infra.plugins.hypervisor.ports import ALWAYS
+from infra.plugins.hypervisor.seed import user_data_type
+from infra.plugins.server import CheckFailure, PluginError
+from infra.plugins.wire import Properties, has_unknown, is_secret, plain
+
+DEFAULTS: Properties = {
+    "image": "",
+    "imageSha256": "",
+    "cpus": 2,
+    "memory": 2048,
+    "disk": 20,
+    "forwards": {},
+    "sshUser": "mctl",
+    "userData": "",
+    "running": True,
+}
+REQUIRED = ("name", "authorizedKey", "hostPrivateKey", "hostPublicKey")
+NUMBERS = {"cpus": (1, 256, "processors"), "memory": (256, 4 * 1024**2, "MiB"), "disk": (1, 64 * 1024, "GiB")}
+REPLACING = ("name", "image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
+RESTARTING = ("cpus", "memory", "disk", "forwards")
+SEED_FIELDS = {"hostPrivateKey": "host_private_key", "userData": "user_data"}
+
+
+def check(given: Properties) -> tuple[Properties, list[CheckFailure]]:
+    """Give the inputs with defaults, and what is wrong with them; what isn't known yet is let through."""
+    values = DEFAULTS | {key: value for key, value in given.items() if value is not None}
+    failures = [
+        CheckFailure(key, f"VirtualMachine has no input {key}")
+        for key in values
+        if key not in DEFAULTS and key not in REQUIRED and not key.startswith("__")
+    ]
+    failures += [CheckFailure(key, f"{key} is missing") for key in REQUIRED if not plain(values.get(key))]
+    if not has_unknown(values["forwards"]) and not is_secret(values["forwards"]):
+        values["forwards"] = dict.fromkeys(ALWAYS, 0) | values["forwards"]
+        failures += _forwards(values["forwards"])
+    for key, (least, most, unit) in NUMBERS.items():
+        if not has_unknown(values[key]) and not _whole(values[key], least, most):
+            failures.append(CheckFailure(key, f"{key} must be a whole number of {unit} from {least} to {most}"))
+    failures += _user_data(values["userData"])
+    return values, failures or _fits(values)
+
+
+def _whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _forwards(forwards: Any) -> list[CheckFailure]:
+    bad = [
+        f"{guest}: {port}"
+        for guest, port in forwards.items()
+        if not str(guest).isdigit() or not 0 < int(guest) < 65536 or not _whole(port, 0, 65535)
+    ]
+    declared = [port for port in forwards.values() if port]
+    if len(declared) != len(set(declared)):
+        bad.append("one port of this computer leads to two of the VM")
+    return [
+        CheckFailure("forwards", f"forwards are not ports of the VM to ports of this computer: {', '.join(bad)}")
+    ] * bool(bad)
+
+
+def _user_data(value: Any) -> list[CheckFailure]:
+    text = plain(value)
+    if not text or has_unknown(value):
+        return []
+    try:
+        user_data_type(text)
+    except ValueError as error:
+        return [CheckFailure("userData", str(error))]
+    return []
+
+
+def _fits(values: Properties) -> list[CheckFailure]:
+    """Compare the disk with the image where that is here already; elsewhere create does."""
+    if has_unknown([values["image"], values["imageSha256"], values["disk"]]):
+        return []
+    disk = image.here(plain(values["image"]), plain(values["imageSha256"]))
+    if not disk:
+        return []
+    try:
+        _, size = image.describe(disk)
+    except (PluginError, OSError) as error:
+        return [CheckFailure("image", str(error))] if isinstance(error, PluginError) else []
+    too_small = size > values["disk"] * qemu.GIB
+    return [CheckFailure("disk", qemu.disk_too_small(values["disk"], size))] if too_small else []
