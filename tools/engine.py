@@ -1,4 +1,4 @@
-"""See to it that the Pulumi engine is there, so that no test has to wait for its build."""
+"""See to it that the Pulumi engine is there, so that no test waits for its build, and write its path on standard output."""
 
 import sys
 
@@ -16,7 +16,7 @@ def main() -> int:
         _say(error.message)
         _say(error.mend or "")
         return error.exit_code
-    _say(f"Pulumi engine {found.version}: {found.path} ({found.origin})")
+    sys.stdout.write(f"{found.path}\n")
     return 0
 
 

@@ -83,7 +83,8 @@ case ${1:-all} in
     all)
         system
         packages
-        .venv/bin/python tools/engine.py
+        engine=$(.venv/bin/python tools/engine.py)
+        echo "setup: the Pulumi engine is $engine"
         ;;
     *) fail "usage: tools/setup.sh [all|venv]" ;;
 esac

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from infra.stacks import pulumi_program, served_plugins
+from infra.stacks import served_plugins
 
 
-def test_engine_finds_ours_by_exact_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_finds_ours_by_exact_version(
+    pulumi_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MCTL_OFFLINE", "1")
-    pulumi = pulumi_program.look().path
-    served_plugins.ensure(pulumi, tmp_path, lambda _line: None)
+    served_plugins.ensure(pulumi_program, tmp_path, lambda _line: None)
     listed = subprocess.run(
-        [pulumi, "plugin", "ls", "--json"],
+        [pulumi_program, "plugin", "ls", "--json"],
         env={**os.environ, "PULUMI_HOME": str(tmp_path)},
         cwd=tmp_path,
         capture_output=True,
