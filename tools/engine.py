@@ -1,4 +1,4 @@
-"""See to it that the Pulumi engine is there, so that no test waits for its build, and write its path on standard output."""
+"""See to it that the Pulumi engine is there, so that no test waits for its build; its path goes to standard output."""
 
 import sys
 
