@@ -107,13 +107,17 @@ class Resource(ABC):
 
 @dataclass(frozen=True)
 class Plugin:
-    """Describe a plugin: version, resource types by token, invokes, and what Configure answers."""
+    """Describe a plugin: version, resource types by token, invokes, and what Configure answers.
+
+    provider_inputs: what CheckConfig adds to the provider's own inputs in the stack state.
+    """
 
     version: str
     resources: Mapping[str, Resource]
     configure: Mapping[str, bool]
     schema: Callable[[], str] = lambda: "{}"
     invokes: Mapping[str, Callable[[Properties], Awaitable[Properties]]] = field(default_factory=dict)
+    provider_inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 async def _nothing() -> None:
@@ -175,7 +179,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take any provider config as it is."""
-        return provider_pb2.CheckResponse(inputs=request.news)
+        response = provider_pb2.CheckResponse(inputs=request.news)
+        response.inputs.update(self._plugin.provider_inputs)
+        return response
 
     async def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Report no change of provider config: a version alone never replaces anything."""
@@ -335,9 +341,10 @@ async def _serve(plugin: Plugin, engine_address: str | None) -> None:
     stop = asyncio.Event()
     watch = asyncio.create_task(_orphaned(stop))
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on its loop
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        # Ctrl-C reaches the whole foreground group; the engine decides, by Cancel, what stops when.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
+        # The engine gives plugins a process group of their own, so that no Ctrl-C reaches them: SIGINT is the engine's
+        # word that it needs this one no more.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     await stop.wait()

@@ -106,7 +106,7 @@ def _edit(project: Path, stack: str, change: Callable[[dict[str, Any]], object])
         config = settings.setdefault("config", {})
         change(config.setdefault(KEY, {}))
         text = io.StringIO()
-        YAML().dump(settings, text)
+        _yaml().dump(settings, text)
         _write(file, text.getvalue())
 
 
@@ -121,11 +121,17 @@ def _one_editor(file: Path) -> Iterator[None]:
         yield
 
 
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 1 << 16  # a key or a salt stays on its line
+    return yaml
+
+
 def _read(file: Path) -> Any:
     if not file.exists():
         return {}
     try:
-        return YAML().load(file.read_text()) or {}
+        return _yaml().load(file.read_text()) or {}
     except (YAMLError, UnicodeDecodeError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"{file} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
