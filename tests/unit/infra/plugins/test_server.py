@@ -80,6 +80,7 @@ def servicer(thing: Thing) -> Servicer:
             version="1.2.3",
             resources={TOKEN: thing},
             configure={"supportsPreview": True},
+            provider_inputs={"library": "v1"},
             invokes={"test:index:double": double},
         ),
         None,
@@ -169,6 +170,12 @@ def test_a_failure_is_one_message_without_a_traceback(
     assert "\n" not in failure.value.details
 
 
+def test_the_providers_own_inputs_pass_with_what_the_plugin_adds(servicer: Servicer) -> None:
+    answered = answer(servicer, "CheckConfig", {"news": {"version": "1.2.3"}})
+    assert answered == {"inputs": {"version": "1.2.3", "library": "v1"}}
+    assert answer(servicer, "DiffConfig", {"olds": {"version": "1.2.2"}, "news": {"version": "1.2.3"}}) == {}
+
+
 def test_invoke_answers_what_the_function_returns(servicer: Servicer) -> None:
     assert answer(servicer, "Invoke", {"tok": "test:index:double", "args": {"number": 21}}) == {
         "return": {"doubled": 42.0}
@@ -233,11 +240,23 @@ def test_a_message_of_many_megabytes_passes(process: tuple[subprocess.Popen[str]
         assert len(response.inputs["note"]) == 8_000_000
 
 
-def test_ctrl_c_leaves_a_plugin_running_and_termination_ends_it(process: tuple[subprocess.Popen[str], str]) -> None:
-    started, address = process
-    started.send_signal(signal.SIGINT)
-    with grpc.insecure_channel(address) as channel:
-        stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
-        assert stub.GetPluginInfo(empty_pb2.Empty(), timeout=20).version == "5.6.2"
-    started.send_signal(signal.SIGTERM)
-    assert started.wait(timeout=20) == 0
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_of_the_engine_ends_a_plugin(
+    process: tuple[subprocess.Popen[str], str], number: signal.Signals
+) -> None:
+    process[0].send_signal(number)
+    assert process[0].wait(timeout=20) == 0
+
+
+def test_a_plugin_ends_when_its_engine_was_killed() -> None:
+    engine = subprocess.Popen(
+        ["sh", "-c", f'"{sys.executable}" -m infra.plugins.tls; true'],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert engine.stdout is not None
+    assert int(engine.stdout.readline()) > 0
+    engine.kill()
+    engine.wait()
+    assert engine.stdout.read() == ""  # comes back once the plugin, too, has closed its end
