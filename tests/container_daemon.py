@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -40,7 +40,7 @@ rm -f "$1"/etc/ssh/ssh_host_*
 INSTALL_DOCKER = "apt-get install -y -qq --no-install-recommends docker.io iptables"
 
 
-class NoContainers(Exception):
+class NoContainers(Exception):  # noqa: N818 - it is a reason to skip, not a fault
     """Say why this computer can't run container hosts."""
 
 
@@ -187,10 +187,8 @@ def _stop_unless_used(users: int) -> None:
 
 
 def _is_dockerd(pid: int) -> bool:
-    try:
+    with suppress(ChildProcessError):  # another test run may have started it
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass  # another test run started it
     command = Path(f"/proc/{pid}/cmdline")
     return command.exists() and command.read_bytes().startswith(b"dockerd")
 

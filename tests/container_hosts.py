@@ -21,10 +21,13 @@ from tests.container_daemon import docker
 
 BOOT_SECONDS = 60
 # --privileged would ask for CAP_SYS_RESOURCE, which a computer that is itself a guest may lack.
-RUN = ("--tty", "--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--security-opt", "seccomp=unconfined")
-RUN += ("--security-opt", "apparmor=unconfined", "--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw")
-RUN += ("--env", "container=docker", "--tmpfs", "/run", "--tmpfs", "/tmp:exec", "--volume", "/var/lib/docker")
-RUN += ("--volume", "/var/lib/containerd", "--label", "mctl-test-host")
+RUN = [
+    *("--tty", "--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
+    *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
+    *("--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env", "container=docker"),
+    *("--tmpfs", "/run", "--tmpfs", "/tmp:exec", "--volume", "/var/lib/docker", "--volume", "/var/lib/containerd"),
+    *("--label", "mctl-test-host"),
+]
 HOMES = {"root": ("/root", 0), "deploy": ("/home/deploy", 1000), "guest": ("/home/guest", 1001)}
 
 

@@ -27,7 +27,12 @@ apt_offers() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
 apt_versions() { apt-cache madison "$1" 2>/dev/null | awk -F'|' '{ gsub(/ /, "", $2); print $2 }'; }
 apt_exact() { printf '%s=%s\n' "$1" "$2"; }
 apt_hold() { logged apt-mark hold "$@"; }
-apt_mends() { logged env DEBIAN_FRONTEND=noninteractive dpkg --configure -a || :; }
+
+# What a run that was killed left behind.
+apt_mends() {
+  logged env DEBIAN_FRONTEND=noninteractive dpkg --configure -a || :
+  apt_get install -y --fix-broken --no-remove --no-install-recommends || :
+}
 
 apt_add() {
   apt_get install -y --no-install-recommends --allow-downgrades --allow-change-held-packages \
@@ -46,7 +51,7 @@ apt_docker_com() { apt_release && printf '%s/%s/dists/%s/Release\n' "$repository
 apt_repository() {
   grep -rqs "^[^#]*download\.docker\.com" /etc/apt/sources.list /etc/apt/sources.list.d && return
   apt_release
-  mkdir -p /etc/apt/keyrings
+  mkdir -p /etc/apt/keyrings /etc/apt/sources.list.d
   fetch "$repository/$distribution/gpg" /etc/apt/keyrings/docker.asc ||
     die "can't fetch docker.com's signing key: $(last_reason)" "open the way to download.docker.com, or use --engine-install distro"
   chmod 0644 /etc/apt/keyrings/docker.asc

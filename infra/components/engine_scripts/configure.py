@@ -1,8 +1,8 @@
 """The script that gives the daemon its certificates and settings, and starts it with them.
 
-What the spec has fields for goes into daemon.json. The sockets, TLS and `--engine-opt` are flags in a systemd drop-in (on
-OpenRC, in /etc/conf.d/docker): a unit's own `-H` clashes with `hosts` in daemon.json, and only dockerd knows the types of
-its flags.
+What the spec has fields for goes into daemon.json. The sockets, TLS and `--engine-opt` are flags in a systemd drop-in
+(on OpenRC, in /etc/conf.d/docker): a unit's own `-H` clashes with `hosts` in daemon.json, and only dockerd knows the
+types of its flags.
 Source: https://docs.docker.com/engine/daemon/, https://docs.docker.com/reference/cli/dockerd/
 """
 

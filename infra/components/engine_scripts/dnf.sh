@@ -32,6 +32,7 @@ dnf_docker_com() {
 
 dnf_repository() {
   grep -qs "download\.docker\.com" /etc/yum.repos.d/*.repo && return
+  mkdir -p /etc/yum.repos.d
   fetch "$(dnf_docker_com)" /etc/yum.repos.d/docker-ce.repo ||
     die "can't fetch docker.com's repository file: $(last_reason)" "open the way to download.docker.com, or use --engine-install distro"
   grep -q '^gpgcheck=1' /etc/yum.repos.d/docker-ce.repo || {

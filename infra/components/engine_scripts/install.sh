@@ -178,12 +178,12 @@ main() {
   systemd || have rc-service || die "the host runs neither systemd nor OpenRC, so Docker can't be run as a service" "use a host with one of them"
   keep_present && return
   if [ "$install" = none ]; then
-    [ -z "${present:-}" ] || die "the host has Docker Engine $present, not $version" "leave --engine-version off, or let it be installed with --engine-install auto"
+    [ -z "$present" ] || die "the host has Docker Engine $present, not $version" "leave --engine-version off, or let it be installed with --engine-install auto"
     die "there is no Docker Engine on the host, and --engine-install none forbids to install it" "install it there, or leave --engine-install off"
   fi
   read_os
   await_cloud_init
-  [ -z "${present:-}" ] || step "Docker Engine $present is there already, and $version is asked for"
+  [ -e "$unfinished" ] || [ -z "$present" ] || step "the host has Docker Engine $present, and $version is asked for"
   mkdir -p /etc/docker
   : >"$unfinished" # an engine that a stopped run left half installed is not one that is there
   case "$install" in
