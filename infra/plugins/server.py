@@ -21,8 +21,8 @@ from typing import Any, cast
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from infra.plugins.protocol import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 from infra.plugins.wire import Properties, from_struct, to_struct
 
 MAX_MESSAGE = 400 * 1024 * 1024  # the engine's own limit

@@ -9,8 +9,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from pulumi.runtime.proto import provider_pb2
-
+from infra.plugins.protocol import provider_pb2
 from infra.plugins.server import Diff, Operation
 from infra.plugins.wire import ARCHIVE, ASSET, SIGNATURE, Properties, is_secret, plain
 

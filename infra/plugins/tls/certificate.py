@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from pulumi.runtime.proto import engine_pb2
 
+from infra.plugins.protocol import engine_pb2
 from infra.plugins.server import Diff, Operation, PluginError
 from infra.plugins.tls.names import NAME_INPUTS, alternative_names, copied_names, names_extension, subject_name
 from infra.plugins.tls.public_key import BLOCK, Key, algorithm_of, digest_for, parse_private_key
