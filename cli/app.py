@@ -83,8 +83,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         code = app(args=list(argv), prog_name="mctl", standalone_mode=False)
     except TyperException as error:
-        path = getattr(getattr(error, "ctx", None), "command_path", "mctl")
-        say("Error", _reason(error), f"{path} --help")
+        say("Error", _reason(error), f"mctl {verb} --help" if verb else "mctl --help")
         return 2
     except typer.Abort:
         say("Error", "stopped", None)

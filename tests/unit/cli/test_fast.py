@@ -1,0 +1,109 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import app, fast
+from infra.stacks import records
+from tests.cli_runner import PROGRAM, as_process
+from tests.stack_outputs import outputs
+
+PLAIN = [
+    ("ip",),
+    ("ip", "web-1", "default"),
+    ("ip", "--json", "web-1"),
+    ("url", "web-1"),
+    ("url", "--json"),
+    ("config", "web-1"),
+    ("config", "web-1", "--json"),
+    ("inspect", "web-1"),
+    ("inspect", "--json"),
+    ("ls", "-q"),
+    ("ls", "--quiet", "--json"),
+    ("env",),
+    ("env", "web-1", "--shell", "fish"),
+    ("env", "--shell=tcsh", "web-1"),
+    ("env", "-u"),
+    ("env", "--no-proxy", "--unset"),
+    ("env", "--json", "web-1"),
+]
+FOR_TYPER = [
+    (),
+    ("--debug", "ip"),
+    ("--version",),
+    ("ip", "--help"),
+    ("ip", "-x"),
+    ("ip", "--", "web-1"),
+    ("ip", "--json=yes"),
+    ("ip", ""),
+    ("url", "a", "b"),
+    ("env", "--shell"),
+    ("env", "--shell", "--json"),
+    ("env", "--shell="),
+    ("ls",),
+    ("ls", "--json"),
+    ("ls", "-q", "web-1"),
+    ("ls", "-q", "-t", "1"),
+    ("create", "web-1"),
+    ("status",),
+    ("ssh", "web-1"),
+]
+
+
+@pytest.fixture(autouse=True)
+def machines(mctl_home: Path) -> Path:
+    for name in ("default", "web-1"):
+        records.save(outputs(name), stack="prod", project="/project")
+    return mctl_home
+
+
+@pytest.mark.parametrize("arguments", PLAIN, ids=" ".join)
+def test_the_short_way_and_typer_say_the_same(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    text = fast.answer(arguments)
+    assert app.run(arguments) == 0
+    assert capsys.readouterr() == (text, "")
+
+
+@pytest.mark.parametrize("arguments", FOR_TYPER, ids=" ".join)
+def test_what_is_not_plain_is_left_to_typer(arguments: tuple[str, ...]) -> None:
+    assert fast.answer(arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "split"),
+    [
+        (["ssh"], (None, [])),
+        (["ssh", "web-1"], ("web-1", [])),
+        (["ssh", "web-1", "-L", "1:b:2", "--", "ls", "-l"], ("web-1", ["-L", "1:b:2", "--", "ls", "-l"])),
+        (["ssh", "--help"], None),
+        (["ip"], None),
+        ([], None),
+    ],
+)
+def test_ssh_takes_what_follows_the_name_as_it_is(
+    arguments: list[str], split: tuple[str | None, list[str]] | None
+) -> None:
+    assert fast.ssh(arguments) == split
+
+
+@pytest.mark.parametrize("arguments", [*PLAIN, ("ip", "nope"), ("ssh", "nope")], ids=" ".join)
+def test_plain_reads_import_neither_typer_nor_pulumi(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-X", "importtime", PROGRAM, *arguments]
+    told = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False).stderr
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines() if "|" in line}
+    assert "infra" in imported
+    heavy = {"typer", "rich", "pulumi", "grpc", "yaml", "ruamel", "dataclasses", "pathlib", "subprocess"}
+    assert imported & heavy == set()
+
+
+def test_the_rest_imports_no_pulumi_before_it_must() -> None:
+    for arguments in (("--help",), ("ls",), ("status",), ("version",)):
+        command = [sys.executable, "-X", "importtime", PROGRAM, *arguments]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        assert "typer" in told
+        assert "pulumi" not in told
+
+
+def test_a_name_after_a_double_dash_is_still_a_name() -> None:
+    assert as_process("ip", "--", "web-1").out == "192.0.2.7\n"

@@ -1,0 +1,129 @@
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from infra.stacks import records
+from tests import daemon
+from tests.cli_runner import Ran, Run
+from tests.stack_outputs import outputs
+
+CA = daemon.authority()
+SERVER, CLIENT = daemon.leaf(CA, "server"), daemon.leaf(CA, "client")
+pytestmark = pytest.mark.usefixtures("mctl_home")
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def save(name: str, docker_port: int | None = None, **changes: object) -> str:
+    url = f"tcp://127.0.0.1:{docker_port or closed_port()}"
+    pems = {"ca_cert": CA.cert_pem, "client_cert": CLIENT.cert_pem, "client_key": CLIENT.key_pem}
+    settings = {"address": "127.0.0.1", "ssh_port": closed_port(), "docker_url": url, **pems, **changes}
+    records.save(outputs(name, **settings), stack="prod", project="/project")
+    return url
+
+
+def test_ls_without_machines_prints_the_header(mctl: Run) -> None:
+    assert mctl("ls") == Ran(0, "NAME   ACTIVE   DRIVER   STATE   URL   SWARM   DOCKER   ERRORS\n", "")
+    assert mctl("ls", "--json") == Ran(0, "[]\n", "")
+
+
+def test_ls_shows_running_stopped_and_damaged_machines(
+    mctl: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        url = save("web-1", port)
+        save("web-10", provider="qemu")
+        save("web-2")
+        Path(records.folder("web-2"), "machine.json").write_text("[]")
+        monkeypatch.setenv("DOCKER_HOST", url)
+        ran = mctl("ls")
+    gap = " " * (len(url) + 3)
+    assert ran == Ran(
+        0,
+        f"NAME     ACTIVE   DRIVER    STATE     {'URL':<{len(url)}}   SWARM   DOCKER    ERRORS\n"
+        f"web-1    *        generic   Running   {url}           v27.3.1\n"
+        f"web-2    -                  Error     {gap}        Unknown   "
+        'the record of machine "web-2" can\'t be read: machine.json holds no object; mctl refresh web-2\n'
+        f"web-10   -        qemu      Stopped   {gap}        Unknown\n",
+        "",
+    )
+
+
+def test_ls_as_json_gives_every_column(mctl: Run, tmp_path: Path) -> None:
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        url = save("web-1", port)
+        ran = mctl("ls", "--json", "--timeout", "5")
+    (row,) = json.loads(ran.out)
+    assert isinstance(row.pop("milliseconds"), int)
+    assert row == {
+        "name": "web-1",
+        "active": False,
+        "driver": "generic",
+        "state": "Running",
+        "url": url,
+        "swarm": "",
+        "docker_version": "27.3.1",
+        "error": "",
+        "stack": "prod",
+    }
+
+
+def test_ls_gives_a_silent_machine_up_after_the_timeout(mctl: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        url = save("web-1", port, ssh_port=port)
+        ran = mctl("ls", "-t", "0.5")
+    assert ran.out.splitlines()[1].split(maxsplit=5) == [
+        *("web-1", "-", "generic", "Running", url, "Unknown   Unable to query docker version: no answer in time"),
+    ]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "soon"])
+def test_ls_refuses_a_timeout_that_is_none(mctl: Run, value: str) -> None:
+    ran = mctl("ls", "-t", value)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Error: invalid value for '--timeout' / '-t': ")
+    assert ran.err.endswith("\n  hint: mctl ls --help\n")
+
+
+def test_status_is_one_word(mctl: Run, tmp_path: Path) -> None:
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        save("default", port)
+        save("off")
+        assert mctl("status") == Ran(0, "Running\n", "")
+        assert mctl("status", "off") == Ran(0, "Stopped\n", "")
+
+
+def test_status_as_json_says_why(mctl: Run, tmp_path: Path) -> None:
+    with daemon.serve(CA, SERVER, tmp_path, status=500) as port:
+        save("web-1", port)
+        answer = json.loads(mctl("status", "web-1", "--json").out)
+    assert isinstance(answer.pop("milliseconds"), int)
+    assert answer == {
+        "name": "web-1",
+        "state": "Running",
+        "docker_version": "",
+        "error": "Unable to query docker version: the daemon answered 500 Internal Server Error",
+    }
+
+
+def test_version_of_a_machine_is_its_engines(mctl: Run, tmp_path: Path) -> None:
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        save("web-1", port)
+        assert mctl("version", "web-1") == Ran(0, "27.3.1\n", "")
+        assert json.loads(mctl("version", "web-1", "--json").out) == {"name": "web-1", "docker_version": "27.3.1"}
+
+
+def test_version_of_a_stopped_machine_says_how_to_start_it(mctl: Run) -> None:
+    save("web-1")
+    assert mctl("version", "web-1") == Ran(
+        1,
+        "",
+        'Error: machine "web-1" does not tell its Docker version: it is Stopped\n  hint: mctl start web-1\n',
+    )

@@ -1,0 +1,182 @@
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli import main
+from cli.app import VERBS
+from infra.errors import MctlError
+from infra.stacks import records
+from tests.cli_runner import PROGRAM, Ran, Run, as_process, in_process
+from tests.stack_outputs import outputs
+
+PANELS = ("Machines", "Connect", "Stacks", "This computer")
+UNKNOWN = 'Error: machine "nope" does not exist\n  hint: mctl ls, or mctl create nope\n'
+pytestmark = pytest.mark.usefixtures("mctl_home")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_mctl_alone_shows_every_verb_in_its_group(mctl: Run, arguments: tuple[str, ...]) -> None:
+    ran = mctl(*arguments)
+    assert (ran.code, ran.err) == (0, "")
+    assert "Usage: mctl [OPTIONS] COMMAND [ARGS]..." in ran.out
+    shown = [line.strip("│ ") for line in ran.out.splitlines()]
+    titles = [line.strip("╭─╮ ") for line in ran.out.splitlines() if line.startswith("╭")]
+    assert titles == ["Options", *PANELS]
+    assert [line.split(maxsplit=1) for line in shown if line.split(" ")[0] in VERBS] == [
+        [name, verb.summary.replace("`", "")] for panel in PANELS for name, verb in VERBS.items() if verb.panel == panel
+    ]
+
+
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if Path(main.__file__).with_name("commands").joinpath(f"{verb}.py").exists()]
+)
+def test_every_verb_explains_itself(mctl: Run, verb: str) -> None:
+    arguments = ("--provider", "generic") if verb == "create" else ()
+    ran = mctl(verb, *arguments, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert f"Usage: mctl {verb} " in ran.out
+
+
+def test_version_is_that_of_the_package(mctl: Run) -> None:
+    assert mctl("--version") == mctl("-v") == mctl("version") == Ran(0, "mctl version 0.1.0\n", "")
+    assert mctl("version", "--json") == Ran(0, '{\n    "version": "0.1.0"\n}\n', "")
+
+
+@pytest.mark.parametrize(
+    ("verb", "suggestion"), [("craete", "; did you mean 'create'?"), ("lss", "; did you mean 'ls'?"), ("xyzzy", "")]
+)
+def test_an_unknown_verb_is_a_usage_error_with_a_suggestion(mctl: Run, verb: str, suggestion: str) -> None:
+    assert mctl(verb, "web-1") == Ran(2, "", f"mctl: {verb!r} is not a command{suggestion}\n")
+
+
+def test_an_unknown_option_before_the_verb_is_a_usage_error(mctl: Run) -> None:
+    assert mctl("--verson") == Ran(
+        2, "", "Error: no such option: --verson; did you mean --version?\n  hint: mctl --help\n"
+    )
+
+
+@pytest.mark.parametrize("variable", [None, "1", "true"])
+def test_debug_shows_the_traceback_before_the_error(
+    mctl: Run, variable: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable:
+        monkeypatch.setenv("MCTL_DEBUG", variable)
+    ran = mctl(*(() if variable else ("--debug",)), "ip", "nope")
+    assert ran.code == 4
+    assert ran.err.startswith("Traceback (most recent call last):\n")
+    assert ran.err.endswith(UNKNOWN)
+
+
+@pytest.mark.parametrize("variable", ["", "0", "false", "False"])
+def test_debug_can_be_off_by_name(mctl: Run, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCTL_DEBUG", variable)
+    assert mctl("ip", "nope") == Ran(4, "", UNKNOWN)
+
+
+def test_a_fault_of_ours_is_one_line_and_how_to_see_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(records, "names", fail)
+    assert in_process("ls", "-q") == Ran(
+        1,
+        "",
+        "Error: ZeroDivisionError: by nothing\n"
+        "  hint: this is a fault in mctl; run the same command with `mctl --debug …` for the traceback\n",
+    )
+    shown = in_process("--debug", "ls", "-q")
+    assert shown.err.startswith("Traceback")
+    assert shown.err.endswith("Error: ZeroDivisionError: by nothing\n")
+
+
+def test_an_error_without_a_hint_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MctlError("it broke")
+
+    monkeypatch.setattr(records, "names", fail)
+    assert in_process("ls", "-q") == Ran(1, "", "Error: it broke\n")
+
+
+def test_ctrl_c_is_exit_130() -> None:
+    script = (
+        "import sys, time\n"
+        "from infra.stacks import records\n"
+        "records.names = lambda: print('waiting', flush=True) or time.sleep(60)\n"
+        "sys.argv = ['mctl', *sys.argv[1:]]\n"
+        "from cli.main import main\n"
+        "sys.exit(main())\n"
+    )
+    for arguments in (["ls", "-q"], ["ls"]):
+        running = subprocess.Popen(
+            [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert running.stdout is not None
+        assert running.stdout.readline() == "waiting\n"
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+        assert (running.returncode, out, err) == (130, "", "")
+
+
+@pytest.mark.parametrize("arguments", [("ls", "-q"), ("--help",), ("ls",)])
+def test_a_reader_that_goes_away_is_no_error(arguments: tuple[str, ...]) -> None:
+    records.save(outputs("web-1", docker_url="tcp://127.0.0.1:1", running=False), stack="prod", project="/project")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([PROGRAM, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def on_terminal(*arguments: str, **variables: str) -> str:
+    """Run mctl with a terminal as its stderr, and give what was written there."""
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run([PROGRAM, *arguments], env={**os.environ, **variables}, stderr=theirs, check=False)
+        return os.read(ours, 4096).decode().replace("\r\n", "\n")
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_errors_are_in_colour_on_a_terminal_alone() -> None:
+    assert on_terminal("ip", "nope", TERM="xterm") == (
+        '\x1b[1;31mError:\x1b[0m machine "nope" does not exist\n  \x1b[2mhint:\x1b[0m mctl ls, or mctl create nope\n'
+    )
+    assert on_terminal("ip", "nope", TERM="xterm", NO_COLOR="1") == UNKNOWN
+    assert on_terminal("ip", "nope", TERM="dumb") == UNKNOWN
+
+
+def completed(words: str) -> list[str]:
+    ran = subprocess.run(
+        [PROGRAM],
+        env={**os.environ, "_MCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stderr == ""
+    return ran.stdout.split()
+
+
+def test_the_shell_completes_verbs_and_machines() -> None:
+    for name in ("web-1", "web-2", "db"):
+        records.save(outputs(name), stack="prod", project="/project")
+    assert completed("mctl st") == ["start", "stop", "status"]
+    assert completed("mctl ip web") == ["web-1", "web-2"]
+    assert completed("mctl ssh d") == ["db"]
+    assert completed("mctl nope x") == []
+    assert completed("mctl ip --js") == ["--json"]
+
+
+def test_completion_can_be_installed() -> None:
+    ran = as_process(variables={"_MCTL_COMPLETE": "source_bash"})
+    assert (ran.code, ran.err) == (0, "")
+    checked = subprocess.run(["bash", "-n"], input=ran.out, capture_output=True, text=True, check=True)
+    assert (checked.stderr, "_MCTL_COMPLETE=complete_bash" in ran.out) == ("", True)
