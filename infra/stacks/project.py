@@ -51,6 +51,11 @@ def stacks(project: Path) -> list[str]:
     return sorted(file.name[len("Pulumi.") : -len(".yaml")] for file in project.glob("Pulumi.*.yaml"))
 
 
+def stack_exists(project: Path, stack: str) -> bool:
+    """Tell whether the project folder has a file of that stack."""
+    return _file(project, stack).exists()
+
+
 def machines(project: Path, stack: str) -> dict[str, Any]:
     """Read the machines that a stack declares, by name. Raises UsageError for a file that can't be read."""
     declared = (_read(_file(project, stack)).get("config") or {}).get(KEY) or {}

@@ -6,18 +6,21 @@ a Ctrl-C always ends with the lock released and the state saved.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
@@ -63,9 +66,19 @@ class Stack:
             env_vars=_environment(folder) | passphrase.environment(make=make) | dict(variables or {}),
             pulumi_command=self._engine,
         )
-        opener = auto.Stack.create_or_select if make else auto.Stack.select
         with self._failures(f"mctl ls, or mctl create {name}"):
-            self._stack = opener(name, workspace)
+            self._stack = self._open(workspace, make=make)
+
+    def _open(self, workspace: _Workspace, *, make: bool) -> _Opened:
+        if make and not project.stack_exists(self.folder, self.name):
+            with suppress(auto.StackAlreadyExistsError):
+                return _Opened(self.name, workspace, StackInitMode.CREATE)
+        try:
+            return _Opened(self.name, workspace, StackInitMode.SELECT)
+        except auto.StackNotFoundError:
+            if not make:
+                raise
+            return _Opened(self.name, workspace, StackInitMode.CREATE)
 
     def _say(self, line: str) -> None:
         self._report(Progress("", line))
@@ -124,8 +137,7 @@ class Stack:
     def machines(self) -> list[dict[str, Any]]:
         """Read the outputs of each machine that was made, secrets included."""
         with self._failures(f"mctl refresh {self.name}"):
-            outputs = self._stack.outputs()
-        made = outputs["machines"].value if "machines" in outputs else {}
+            made = self._stack.every_output().get("machines", {})
         return [machine for machine in made.values() if machine.get("engine_version")]
 
     def _state(self) -> dict[str, Any]:
@@ -183,14 +195,35 @@ class Stack:
             raise watcher.failure("", mend, interrupted=True) from None
 
 
+class _Opened(auto.Stack):
+    """Leave out what an `up` looks up afterwards and nobody reads: each is one more engine process."""
+
+    def outputs(self) -> auto.OutputMap:
+        return {}
+
+    def info(self, show_secrets: bool = False) -> auto.UpdateSummary:  # noqa: FBT001, FBT002 - the SDK's signature
+        del show_secrets
+        return auto.UpdateSummary("update", datetime.now(UTC), "", {}, {}, "succeeded")
+
+    def every_output(self) -> dict[str, Any]:
+        """Read the stack's outputs, secrets included."""
+        workspace = cast(_Workspace, self.workspace)
+        return dict(json.loads(workspace.pulumi("stack", "output", "--json", "--show-secrets", "--stack", self.name)))
+
+
 class _Workspace(auto.LocalWorkspace):
     """Open stacks without making any of them the folder's current one: that file is shared by all runs."""
 
     def create_stack(self, stack_name: str) -> None:
-        self._run_pulumi_cmd_sync(["stack", "init", stack_name, "--no-select"])
+        self.pulumi("stack", "init", stack_name, "--no-select")
 
     def select_stack(self, stack_name: str) -> None:
-        self._run_pulumi_cmd_sync(["stack", "--stack", stack_name, "--show-name"])
+        self.pulumi("stack", "--stack", stack_name, "--show-name")
+
+    def pulumi(self, *arguments: str) -> str:
+        """Run one command of the engine in the project folder, and give what it printed."""
+        env = {"PULUMI_HOME": self.pulumi_home or "", **self.env_vars}
+        return self.pulumi_command.run(list(arguments), self.work_dir, env).stdout
 
 
 class _Engine(auto.PulumiCommand):
