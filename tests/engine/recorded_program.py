@@ -18,14 +18,15 @@ class RecordedProgram:
         self.variant = "base"
 
     def __call__(self) -> None:
-        self._tls()
+        self.tls()
         self._remote()
         self._local()
 
     def _pick(self, variant: str, base: Any, other: Any) -> Any:
         return other if self.variant == variant else base
 
-    def _tls(self) -> None:
+    def tls(self) -> None:
+        """Declare keys, requests and certificates alone."""
         pick = self._pick
         rsa = tls.PrivateKey("rsa", algorithm="RSA", rsa_bits=pick("rsa_bits", 2048, 3072))
         rsa_default = tls.PrivateKey("rsa-default", algorithm="RSA")
