@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from infra.plugins.server import Diff, Operation, PluginError
 from infra.plugins.tls.certificate import LocallySignedCert, SelfSignedCert
+from infra.plugins.tls.public_key import sha1_id
 from infra.plugins.tls.request import CertRequest
 from infra.plugins.tls.uses import ALL_USES, EXTENDED_USES
 from infra.plugins.wire import UNKNOWN
@@ -160,6 +161,14 @@ def test_a_request_is_signed_by_its_key_and_asks_for_its_names() -> None:
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1", "fe80::1"]
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["urn:x"]
     assert made["keyAlgorithm"] == "ECDSA"
+
+
+def test_the_id_of_a_request_is_the_official_one() -> None:
+    for record in calls("calls-tls.jsonl"):
+        made = (record.get("response") or {}).get("properties", {})
+        if record["call"] == "Create" and "BEGIN" in made.get("certRequestPem", "") and "certPem" not in made:
+            asked = x509.load_pem_x509_csr(made["certRequestPem"].encode())
+            assert sha1_id(asked.public_bytes(Encoding.DER)) == made["id"]
 
 
 def test_a_self_signed_authority_key_id_needs_a_subject_key_id() -> None:
