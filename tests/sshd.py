@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Sshd:
     @property
     def accepted(self) -> int:
         """Count the logins that succeeded."""
-        return sum(line.startswith("Accepted ") for line in self.log)
+        return sum(" from " in line for line in self.log if line.startswith("Accepted "))
 
     @property
     def open_sessions(self) -> int:
@@ -161,7 +161,5 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -15,7 +15,7 @@ from typing import Any
 import asyncssh
 
 from infra.plugins.command.inputs import CONNECTION_DEFAULTS
-from infra.plugins.command.login import Login, describe, open_identity, trusted_keys
+from infra.plugins.command.login import Login, describe, host_key_options, open_identity
 from infra.plugins.server import PluginError
 from infra.plugins.wire import Properties
 
@@ -134,13 +134,13 @@ async def _handshake(to: Connection, keys: list[Any], tunnel: Any) -> asyncssh.S
             config=None,
             client_factory=lambda: login,
             username=to.user,
-            known_hosts=trusted_keys(to.host_key),
             client_keys=None,
             agent_path=None,
             preferred_auth=("publickey", "password", "keyboard-interactive"),
             login_timeout=0,
             keepalive_interval=KEEPALIVE,
             keepalive_count_max=3,
+            **host_key_options(to.host_key),
         )
     except asyncssh.PermissionDenied:
         raise login.refused() from None

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from infra.plugins.command.assets import archive_of, assets_of
 from infra.plugins.command.lifecycle import INPUTS, Command, as_environment, previous_output
@@ -77,18 +77,26 @@ async def _finish(process: asyncio.subprocess.Process, text: str, output: Output
     tasks = [asyncio.create_task(output.drain(stream, pipe)) for stream, pipe in pipes.items() if pipe]
     feeding = asyncio.create_task(_feed(process, text))
     try:
-        await process.wait()
-        seen = -1
-        # A daemon that the command left behind may hold its pipes open for ever.
-        while not all(task.done() for task in tasks) and seen != output.chunks:
-            seen = output.chunks
-            await asyncio.wait(tasks, timeout=QUIET)
+        await _wait(process, tasks, output)
     finally:
         if process.returncode is None:
             await _end(process)
         for task in (*tasks, feeding):
             task.cancel()
         await asyncio.gather(*tasks, feeding, return_exceptions=True)
+
+
+async def _wait(process: asyncio.subprocess.Process, reading: list[asyncio.Task[None]], output: Output) -> None:
+    """Wait for the end of the command and of its output; a daemon that it left behind may hold the pipes for ever."""
+    pending: set[asyncio.Task[Any]] = {*reading, asyncio.create_task(process.wait())}
+    seen = -1
+    try:
+        while pending and (process.returncode is None or seen != output.steps):
+            seen = output.steps
+            _, pending = await asyncio.wait(pending, timeout=QUIET)
+    finally:
+        for task in pending:
+            task.cancel()
 
 
 async def _feed(process: asyncio.subprocess.Process, text: str) -> None:

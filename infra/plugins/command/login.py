@@ -12,6 +12,17 @@ import asyncssh
 
 from infra.plugins.server import PluginError
 
+# What a host may prove itself with. All are offered, the pinned key's first: a host that only has others then shows
+# one, which is a mismatch, instead of hanging up.
+HOST_KEY_ALGORITHMS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+
 
 class Credentials(Protocol):
     """What a connection says about logging in."""
@@ -101,23 +112,26 @@ async def open_identity(to: Credentials) -> AsyncIterator[list[Any]]:
         yield keys
 
 
-def trusted_keys(host_key: str | None) -> Any:
-    """Give what asyncssh trusts: this one key, or, as with the official plugin, any where none is given."""
+def host_key_options(host_key: str | None) -> dict[str, Any]:
+    """Give asyncssh's options that trust this one key, or, as with the official plugin, any where none is given."""
     if not host_key:
-        return None
+        return {"known_hosts": None}
     try:
-        return [asyncssh.import_public_key(host_key)], [], []
+        key = asyncssh.import_public_key(host_key)
     except asyncssh.KeyImportError:
         raise PluginError(
             "ssh: no key found: hostKey is not one line of OpenSSH's, such as ssh-ed25519 AAAA…"
         ) from None
+    family = "rsa-sha2-" if key.get_algorithm() == "ssh-rsa" else key.get_algorithm()
+    algorithms = sorted(HOST_KEY_ALGORITHMS, key=lambda algorithm: not algorithm.startswith(family))
+    return {"known_hosts": ([key], [], []), "server_host_key_algs": algorithms}
 
 
 def _private_key(text: str, password: str | None) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text, password)
-    except asyncssh.KeyEncryptionError:
-        raise PluginError("x509: decryption password incorrect: privateKeyPassword doesn't open privateKey") from None
+    except asyncssh.KeyEncryptionError as error:
+        raise PluginError(f"privateKeyPassword doesn't open privateKey: {error}") from None
     except asyncssh.KeyImportError as error:
         if "assphrase" in str(error):
             raise PluginError("ssh: this private key is passphrase protected: set privateKeyPassword") from None

@@ -30,6 +30,7 @@ class Output:
         self._logged = LOGGED.get(logging, ("stdout", "stderr") if logging == "stdoutAndStderr" else ())
         self._parts: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._both: list[str] = []
+        self.steps = 0  # what has been read and logged so far, to tell whether more is coming
 
     @property
     def stdout(self) -> str:
@@ -40,11 +41,6 @@ class Output:
     def stderr(self) -> str:
         """Give the standard error without its last newline."""
         return "".join(self._parts["stderr"]).removesuffix("\n")
-
-    @property
-    def chunks(self) -> int:
-        """Count what has arrived, to tell whether more is coming."""
-        return len(self._both)
 
     def failure(self, reason: str, command: str) -> str:
         """Say why the command failed, in the official plugin's words, with all that it printed."""
@@ -65,6 +61,7 @@ class Output:
             return line
         self._parts[stream].append(text)
         self._both.append(text)
+        self.steps += 1
         if line and line[-1].endswith("\r"):
             text = line.pop() + text
         first, *rest = LINE_END.split(text)
@@ -75,6 +72,7 @@ class Output:
         return line
 
     async def _tell(self, stream: str, line: str) -> None:
+        self.steps += 1
         if line.rstrip("\r") and stream in self._logged:
             await self._log(line.rstrip("\r"), ephemeral=True)
 

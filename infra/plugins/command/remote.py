@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     import asyncssh
 
 KILL_AFTER = 2.0  # seconds between asking a cancelled command to end and making it
+# OpenSSH passes no signal on to root's commands. They are what else runs below this connection's server process; each
+# leads a process group of its own. One line, without a quote: any login shell must take it.
+KILL_SESSIONS = (
+    "exec sh -c 'for stat in /proc/[0-9]*/stat; do { read -r line <$stat; } 2>/dev/null || continue; "
+    'set -- ${line##*") "}; [ "$2" = $PPID ] && [ "$3" != $$ ] && kill -%s -"$3"; done\''
+)
 
 
 class RemoteCommand(Command):
@@ -52,7 +58,7 @@ async def _run_there(
         process = await ssh.create_process(
             command, env=environment | previous_output(properties, olds), encoding=None, stdin=asyncssh.PIPE
         )
-        await _finish(process, properties.get("stdin") or "", output)
+        await _finish(ssh, process, properties.get("stdin") or "", output)
     except (asyncssh.Error, OSError) as error:
         reason = getattr(error, "reason", "") or str(error)
         raise PluginError(output.failure(f"the connection was lost: {reason}", command)) from None
@@ -60,7 +66,9 @@ async def _run_there(
         raise PluginError(output.failure(_exit_reason(process), command))
 
 
-async def _finish(process: asyncssh.SSHClientProcess[bytes], text: str, output: Output) -> None:
+async def _finish(
+    ssh: asyncssh.SSHClientConnection, process: asyncssh.SSHClientProcess[bytes], text: str, output: Output
+) -> None:
     """Feed the command, read it, and wait for its end; end it first if this task is cancelled."""
     try:
         with contextlib.suppress(BrokenPipeError):  # it needn't read all, or any
@@ -73,17 +81,21 @@ async def _finish(process: asyncssh.SSHClientProcess[bytes], text: str, output: 
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     except asyncio.CancelledError:
-        await _end(process)
+        await _end(ssh, process)
         raise
 
 
-async def _end(process: asyncssh.SSHClientProcess[bytes]) -> None:
-    """End the command and its children (sshd signals the whole process group): first by asking."""
-    for send in (process.terminate, process.kill):
-        with contextlib.suppress(OSError, TimeoutError):  # already closed, or deaf
-            send()
-            await asyncio.wait_for(process.wait_closed(), KILL_AFTER)
-            return
+async def _end(ssh: asyncssh.SSHClientConnection, process: asyncssh.SSHClientProcess[bytes]) -> None:
+    """End the command and its children: first by asking."""
+    import asyncssh
+
+    for name in ("TERM", "KILL"):
+        with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):  # already closed, or deaf
+            async with asyncio.timeout(KILL_AFTER):
+                process.send_signal(name)
+                await ssh.run(KILL_SESSIONS % name)
+                await process.wait_closed()
+                return
 
 
 async def _check_environment(ssh: asyncssh.SSHClientConnection, environment: dict[str, str]) -> None:

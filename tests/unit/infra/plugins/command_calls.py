@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import empty_pb2, json_format
@@ -76,3 +79,15 @@ def update(urn: str, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, An
 def delete(urn: str, olds: dict[str, Any]) -> None:
     """Delete a resource; raises CallError."""
     asyncio.run(ask(Engine().servicer(), "Delete", {"urn": urn, "id": "job12345678", "properties": olds}))
+
+
+def gone(path: Path, within: float = 5) -> bool:
+    """Tell whether the process whose id is in the file ends."""
+    pid = path.read_text().strip()
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", pid], capture_output=True, text=True).stdout
+        if not state or state.startswith("Z"):
+            return True
+        time.sleep(0.05)
+    return False

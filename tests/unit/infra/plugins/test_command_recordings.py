@@ -38,9 +38,7 @@ def of(*names: str, preview: bool = False, failed: bool = False) -> list[dict[st
     return [
         call
         for call in CALLS
-        if call["call"] in names
-        and bool(call["request"].get("preview")) == preview
-        and ("errors" in call) == failed
+        if call["call"] in names and bool(call["request"].get("preview")) == preview and ("errors" in call) == failed
     ]
 
 
