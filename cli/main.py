@@ -6,7 +6,6 @@ import os
 import sys
 
 from cli import fast
-from cli.output import print_error, say
 from infra.errors import MctlError
 
 TYPE_CHECKING = False
@@ -38,6 +37,8 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except MctlError as error:
+        from cli.output import print_error
+
         _trace(debug=debug)
         print_error(error)
         return error.exit_code
@@ -46,6 +47,8 @@ def run(argv: Sequence[str]) -> int:
         return INTERRUPTED
     except Exception as error:
         _trace(debug=debug)
+        from cli.output import say
+
         mend = (
             None if debug else "this is a fault in mctl; run the same command with `mctl --debug …` for the traceback"
         )

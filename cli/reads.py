@@ -1,19 +1,20 @@
 """The answers that a record alone can give. Each function gives the text to print; none imports typer or asks anyone.
 
-Both ways in, cli/fast.py and cli/commands/, call these.
+Both ways in, cli/fast.py and cli/commands/, call these. A module costs a shell prompt half a millisecond, so what few
+reads need is imported where they need it.
 """
 
 from __future__ import annotations
 
 import os
 
-from cli.output import as_json
-from infra.errors import HostError, UsageError
-from infra.stacks import lookup, records
+from infra.errors import HostError, NotFoundError, UsageError
+from infra.stacks import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 NO_PROXY = ("no_proxy", "NO_PROXY")
 CLIENT_FILES = (("cacert", "ca.pem"), ("cert", "cert.pem"), ("key", "key.pem"))
@@ -21,21 +22,21 @@ CLIENT_FILES = (("cacert", "ca.pem"), ("cert", "cert.pem"), ("key", "key.pem"))
 
 def ip(names: Sequence[str], *, json: bool = False) -> str:
     """Give the machines' addresses, one a line, in the order asked; none at all where one has none."""
-    found = [lookup.find(name) for name in names] or [lookup.find(None)]
+    found = [_find(name) for name in names] or [_find(None)]
     for record in found:
         if not record.address:
             raise HostError(
                 f'machine "{record.name}" has no address', machine=record.name, mend=f"mctl refresh {record.name}"
             )
     if json:
-        return as_json([{"name": record.name, "address": record.address} for record in found])
+        return _json([{"name": record.name, "address": record.address} for record in found])
     return "".join(f"{record.address}\n" for record in found)
 
 
 def url(name: str | None, *, json: bool = False) -> str:
     """Give the URL of the machine's Docker daemon."""
     record = _running(name)
-    return as_json({"name": record.name, "url": record.docker_url}) if json else f"{record.docker_url}\n"
+    return _json({"name": record.name, "url": record.docker_url}) if json else f"{record.docker_url}\n"
 
 
 def config(name: str | None, *, json: bool = False) -> str:
@@ -48,20 +49,20 @@ def config(name: str | None, *, json: bool = False) -> str:
     record = _running(name)
     files = {f"tls{option}": os.path.join(record.folder, file) for option, file in CLIENT_FILES}
     if json:
-        return as_json({"tlsverify": True, **files, "host": record.docker_url})
+        return _json({"tlsverify": True, **files, "host": record.docker_url})
     options = "".join(f"--{option}={double_quoted(path)}\n" for option, path in files.items())
     return f"--tlsverify\n{options}-H={record.docker_url}\n"
 
 
 def inspect(name: str | None) -> str:
     """Give the whole record as JSON."""
-    return as_json(lookup.find(name).facts())
+    return _json(_find(name).facts())
 
 
 def ls_names(*, json: bool = False) -> str:
     """Give the names of all machines."""
     names = records.names()
-    return as_json(names) if json else "".join(f"{name}\n" for name in names)
+    return _json(names) if json else "".join(f"{name}\n" for name in names)
 
 
 def env(
@@ -75,13 +76,29 @@ def env(
     known = shells.chosen(shell) if shell else "" if json else shells.current()
     variables = _unset(no_proxy=no_proxy) if unset else _set(_running(name), no_proxy=no_proxy)
     if json:
-        return as_json(variables)
+        return _json(variables)
     flags = [f"--shell {shell}" if shell else "", "--no-proxy" if no_proxy else "", "-u" if unset else "", name]
     return shells.script(known, variables, " ".join(["mctl env", *filter(None, flags)]))
 
 
+def _json(value: Any) -> str:
+    from cli.output import as_json
+
+    return as_json(value)
+
+
+def _find(name: str | None) -> records.Record:
+    """Load a record; only where there is none is it worth importing what looks further."""
+    try:
+        return records.load(name or records.DEFAULT)
+    except NotFoundError:
+        from infra.stacks import lookup
+
+        return lookup.find(name)
+
+
 def _running(name: str | None) -> records.Record:
-    record = lookup.find(name)
+    record = _find(name)
     if not record.running:
         raise HostError(
             f'machine "{record.name}" is not running', machine=record.name, mend=f"mctl start {record.name}"

@@ -17,8 +17,10 @@ from cli import main
 
 PROGRAM = str(Path(sys.executable).with_name("mctl"))
 # What a developer's own shell would bring into a test.
-FOREIGN = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
-FOREIGN += ("MCTL_DEBUG", "MCTL_PROVIDER", "MACHINE_DRIVER", "NO_COLOR", "NO_PROXY", "no_proxy", "FORCE_COLOR")
+FOREIGN = (
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"),
+    *("MCTL_DEBUG", "MCTL_PROVIDER", "MACHINE_DRIVER", "NO_COLOR", "NO_PROXY", "no_proxy", "FORCE_COLOR"),
+)
 
 
 class Ran(NamedTuple):

@@ -7,8 +7,7 @@ import os
 from infra.errors import NotFoundError
 from infra.stacks import records
 from infra.stacks.home import home
-
-DEFAULT = "default"
+from infra.stacks.records import DEFAULT
 
 
 def find(name: str | None) -> records.Record:

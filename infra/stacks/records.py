@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
+DEFAULT = "default"
 FACTS = "machine.json"
 OWN_KEY = "id_ed25519"
 KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict}

@@ -13,12 +13,13 @@ TROUBLE = "  hint: mctl ls, or mctl create nope\n"
 @pytest.fixture(autouse=True)
 def machines(mctl_home: Path) -> Path:
     """Give the folder of the records of: default, off (switched off), web-1 (another address), broken (damaged)."""
-    for name, changes in {
+    settings: dict[str, dict[str, object]] = {
         "default": {},
         "off": {"running": False},
         "web-1": {"address": "198.51.100.1", "docker_url": "tcp://198.51.100.1:2376"},
         "broken": {},
-    }.items():
+    }
+    for name, changes in settings.items():
         records.save(outputs(name, **changes), stack="prod", project="/project")
     folder = mctl_home / "machines"
     (folder / "broken" / "machine.json").write_text("{")
