@@ -85,6 +85,11 @@ def _connection(vm: drivers.Vm, *, booting: bool) -> command.remote.ConnectionAr
     )
 
 
+def docker_url(address: str, port: int) -> str:
+    """Write the daemon's URL; an IPv6 address goes into brackets (RFC 3986, 3.2.2)."""
+    return f"tcp://[{address}]:{port}" if ":" in address else f"tcp://{address}:{port}"
+
+
 def _outputs(parts: _Parts) -> dict[str, pulumi.Output[Any]]:
     vm, spec = parts.vm, parts.spec
     public = {
@@ -95,7 +100,7 @@ def _outputs(parts: _Parts) -> dict[str, pulumi.Output[Any]]:
         "private_address": vm.private_address,
         "ssh_user": vm.ssh_user,
         "ssh_port": vm.ssh_port,
-        "docker_url": pulumi.Output.format("tcp://{0}:{1}", vm.address, vm.docker_port),
+        "docker_url": pulumi.Output.all(vm.address, vm.docker_port).apply(lambda at: docker_url(*at)),
         "engine_version": parts.engine.engine_version,
         "ca_cert": parts.authority.ca_cert,
         "client_cert": parts.authority.client_cert,

@@ -40,7 +40,8 @@ class Identity:
 class Vm:
     """What a driver's VM offers to the rest of the machine.
 
-    resource: whatever lives on the VM is `deleted_with` it. ssh_private_key: None means the SSH agent. docker_port: where 2376 of the host is reached. ssh_host_key: authorized_keys style, `ssh-ed25519 AAAA…`.
+    resource: whatever lives on the VM is `deleted_with` it. ssh_private_key: None means the SSH agent. docker_port:
+    where 2376 of the host is reached. ssh_host_key: authorized_keys style, `ssh-ed25519 AAAA…`.
     """
 
     resource: pulumi.Resource

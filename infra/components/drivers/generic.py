@@ -162,7 +162,8 @@ def _refusal(spec: MachineSpec, args: GenericArgs, said: str) -> PreCreateError:
     elif "permission denied" in said.lower() or "invalid format" in said.lower() or "libcrypto" in said.lower():
         what, mend = (
             f"{args.ssh_user}@{_where(args)} does not accept the SSH key {args.ssh_key or 'of the agent'}",
-            f"add its public half to ~{args.ssh_user}/.ssh/authorized_keys there, or name another with --generic-ssh-key",
+            f"add its public half to ~{args.ssh_user}/.ssh/authorized_keys there, or name another with "
+            "--generic-ssh-key",
         )
     else:
         last = said.splitlines()[-1] if said else "ssh failed without a word"

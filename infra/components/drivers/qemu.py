@@ -49,14 +49,19 @@ class VirtualMachine(pulumi.CustomResource):
     instance_id: pulumi.Output[str]
 
     def __init__(self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
-        computed = dict.fromkeys(("address", "privateAddress", "sshPort", "dockerPort", "instanceId"))
+        computed = dict.fromkeys(("address", "private_address", "ssh_port", "docker_port", "instance_id"))
         ours = pulumi.ResourceOptions(version=PLUGIN_VERSION, additional_secret_outputs=["hostPrivateKey"])
         super().__init__(
             "hypervisor:index:VirtualMachine", name, {**inputs, **computed}, pulumi.ResourceOptions.merge(opts, ours)
         )
 
+    def translate_input_property(self, prop: str) -> str:
+        """Spell an input as the plugin does: `sshUser`."""
+        first, *rest = prop.split("_")
+        return first + "".join(word.capitalize() for word in rest)
+
     def translate_output_property(self, prop: str) -> str:
-        """Spell the plugin's outputs as Python does."""
+        """Spell an output as Python does: `ssh_port`."""
         return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in prop)
 
 
@@ -66,16 +71,16 @@ def vm(spec: MachineSpec, args: QemuArgs, identity: Identity | None, opts: pulum
     inputs = {
         "name": spec.name,
         "image": args.image,
-        "imageSha256": args.image_sha256,
+        "image_sha256": args.image_sha256,
         "cpus": args.cpu_count,
         "memory": args.memory,
         "disk": args.disk_size,
         "forwards": forwards(spec.name, args),
-        "sshUser": args.ssh_user,
-        "authorizedKey": identity.user_public_key,
-        "hostPrivateKey": pulumi.Output.secret(identity.host_private_key),
-        "hostPublicKey": identity.host_public_key,
-        "userData": _user_data(spec.name, args),
+        "ssh_user": args.ssh_user,
+        "authorized_key": identity.user_public_key,
+        "host_private_key": pulumi.Output.secret(identity.host_private_key),
+        "host_public_key": identity.host_public_key,
+        "user_data": _user_data(spec.name, args),
         "running": spec.running,
     }
     machine = VirtualMachine(f"{spec.name}-vm", inputs, opts)
@@ -85,10 +90,10 @@ def vm(spec: MachineSpec, args: QemuArgs, identity: Identity | None, opts: pulum
         address=machine.address,
         private_address=machine.private_address,
         ssh_user=args.ssh_user,
-        ssh_port=machine.ssh_port,
+        ssh_port=machine.ssh_port.apply(int),  # the engine has one kind of number, and Python prints it as 22.0
         ssh_private_key=identity.user_private_key,
         ssh_host_key=identity.host_public_key,
-        docker_port=machine.docker_port,
+        docker_port=machine.docker_port.apply(int),
     )
 
 
