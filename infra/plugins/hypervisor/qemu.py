@@ -34,6 +34,7 @@ RESOLVER = "10.0.2.3"  # what QEMU's user network gives a guest
 PRIVATE_ADDRESS = "10.0.2.15"
 FREE_BYTES = 2 * GIB  # Docker's packages and a few images; disks are thin
 POWERDOWN_SECONDS = 90  # an emulated system takes its time to shut down
+PRESS_SECONDS = 5
 QUIT_SECONDS = 10
 START_TRIES = 3
 SOCKET_LENGTH = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
@@ -112,18 +113,32 @@ def process(folder: VmFolder) -> psutil.Process | None:
     pid_file = folder.path / "qemu.pid"
     try:
         found = psutil.Process(int(pid_file.read_text()))
-        ours = str(pid_file) in found.cmdline() and found.status() != psutil.STATUS_ZOMBIE
         # A process that began after its pid file was written only has a dead one's number.
-        return found if ours and found.create_time() <= pid_file.stat().st_mtime + 2 else None
+        return found if _runs(found, pid_file) and found.create_time() <= pid_file.stat().st_mtime + 2 else None
+    except FileNotFoundError:
+        return None if folder.path.exists() else _orphan(pid_file)
     except (OSError, ValueError, psutil.Error):
         return None
 
 
+def _runs(found: psutil.Process, pid_file: Path) -> bool:
+    """Tell whether a process is a QEMU that was started with this pid file, and has not ended."""
+    with contextlib.suppress(psutil.Error):
+        return found.status() != psutil.STATUS_ZOMBIE and str(pid_file) in found.cmdline()
+    return False
+
+
+def _orphan(pid_file: Path) -> psutil.Process | None:
+    """Find the process of a VM whose folder was deleted while it ran."""
+    return next((found for found in psutil.process_iter() if _runs(found, pid_file)), None)
+
+
 async def stop(folder: VmFolder) -> None:
     """Shut the guest down as its power button would; where it doesn't end in time, end it."""
-    if process(folder):
-        await _ask(folder, "system_powerdown")
-        await _ended(folder, POWERDOWN_SECONDS)
+    deadline = time.monotonic() + POWERDOWN_SECONDS
+    while process(folder) and time.monotonic() < deadline:
+        await _ask(folder, "system_powerdown")  # again and again: a guest that still boots doesn't hear it
+        await _ended(folder, PRESS_SECONDS)
     await end(folder)
 
 

@@ -56,8 +56,9 @@ class VirtualMachine(Resource):
         wanted = _record(op)
         left = folder.load()
         if left and not (left.whole and left.digest == wanted.digest):
-            await qemu.delete(folder)
             left = None
+        if not left:
+            await qemu.delete(folder)
         try:
             record = left or await _make(folder, wanted, op)
             await (qemu.start(folder, record, op.log) if record.inputs["running"] else qemu.stop(folder))
