@@ -1,6 +1,7 @@
 # Debian, Ubuntu and their kin.
 APT_OPTIONS="-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Dpkg::Use-Pty=0"
 APT_OPTIONS="$APT_OPTIONS -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
+apparmor=/sys/module/apparmor/parameters/enabled
 repository=https://download.docker.com/linux
 
 apt_names() {
@@ -24,6 +25,7 @@ apt_get() {
 
 apt_refresh() { apt_get update; }
 apt_offers() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+apt_has() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 apt_versions() { apt-cache madison "$1" 2>/dev/null | awk -F'|' '{ gsub(/ /, "", $2); print $2 }'; }
 apt_exact() { printf '%s=%s\n' "$1" "$2"; }
 apt_hold() { logged apt-mark hold "$@"; }
@@ -34,9 +36,11 @@ apt_mends() {
   apt_get install -y --fix-broken --no-remove --no-install-recommends || :
 }
 
+# Where the kernel has AppArmor, Docker starts no container without its parser, and docker.io only recommends it.
 apt_add() {
-  apt_get install -y --no-install-recommends --allow-downgrades --allow-change-held-packages \
-    "$@" iptables ca-certificates
+  set -- "$@" iptables ca-certificates
+  if grep -qs Y "$apparmor"; then set -- "$@" apparmor; fi
+  apt_get install -y --no-install-recommends --allow-downgrades --allow-change-held-packages "$@"
 }
 
 apt_release() {

@@ -10,6 +10,7 @@ dnf_names() {
 dnf_program() { if have dnf; then echo dnf; else echo yum; fi; }
 dnf_refresh() { logged "$(dnf_program)" -q -y makecache; }
 dnf_offers() { "$(dnf_program)" -q list "$1" </dev/null >/dev/null 2>&1; }
+dnf_has() { rpm -q "$1" >/dev/null 2>&1; }
 dnf_exact() { printf '%s-%s\n' "$1" "$2"; }
 dnf_hold() { :; }
 dnf_mends() { :; }

@@ -150,18 +150,22 @@ docker_com_answers() {
   return "$answered"
 }
 
-# Which packages: `auto` and a family for which docker.com has none come down to the distribution's.
+# Which packages: an engine that is there stays of its kind under `auto`, and where docker.com has none for the family
+# they are the distribution's.
 choose_source() {
   chosen_source=$install
+  "${family}_names" distro
   if ! "${family}_docker_com" >/dev/null; then
     [ "$install" = distro ] || notice "docker.com has no packages for $PRETTY_NAME: using the distribution's"
     chosen_source=distro
   elif [ "$install" = auto ]; then
     chosen_source=docker
-    docker_com_answers || {
+    if [ -n "$present" ] && "${family}_has" "$package"; then
+      chosen_source=distro
+    elif ! docker_com_answers; then
       notice "the host can't reach download.docker.com: using the distribution's Docker packages"
       chosen_source=distro
-    }
+    fi
   fi
 }
 

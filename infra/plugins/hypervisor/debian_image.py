@@ -24,6 +24,7 @@ SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
 SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 PACKAGES = (
+    "apparmor",
     "busybox-static",
     "ca-certificates",
     "cloud-init",

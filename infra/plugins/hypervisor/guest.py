@@ -162,6 +162,7 @@ root=$1
 chroot "$root" systemctl --quiet enable mctl-first-boot.service mctl-grow.service systemd-networkd.service ssh.service
 chroot "$root" systemctl --quiet mask {masked}
 chroot "$root" apt-mark -qq hold linux-image-cloud-{kernel}
+chroot "$root" apt-get -qq clean
 chroot "$root" apt-get -qq install --no-install-recommends --download-only {" ".join(download)}
 chroot "$root" apt-cache policy >/dev/null
 ram="$root/usr/lib/mctl/ram"

@@ -62,7 +62,7 @@ class ScratchHost:
 
     def run(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a script whose absolute paths are those of this host."""
-        moved = re.sub(r"(?<![\w./}*-])/(?=(etc|run|var|usr|sbin|proc)\b)", f"{self.root}/", script)
+        moved = re.sub(r"(?<![\w./}*-])/(?=(etc|run|var|usr|sbin|proc|sys)\b)", f"{self.root}/", script)
         moved = moved.replace(":/usr", f":{self.root}/usr").replace(":/sbin", f":{self.root}/sbin")
         environment = {"PATH": str(self.bin), "TMPDIR": str(self.root / "tmp"), "HOME": os.fspath(self.root)}
         return subprocess.run(

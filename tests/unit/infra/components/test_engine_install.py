@@ -203,6 +203,41 @@ def test_apt_installs_from_docker_coms_signed_repository(tmp_path: Path, os_rele
     assert made.calls("apt-mark") == ["hold docker-ce"]
 
 
+@pytest.mark.parametrize(
+    ("kernel", "packages"), [("Y\n", " iptables ca-certificates apparmor"), ("N\n", "ca-certificates")]
+)
+def test_where_the_kernel_has_apparmor_its_parser_comes_with_docker(tmp_path: Path, kernel: str, packages: str) -> None:
+    made = host(tmp_path, DEBIAN)
+    made.write("sys/module/apparmor/parameters/enabled", kernel)
+    apt(made)
+    assert made.run(script(install="distro")).returncode == 0
+    assert made.calls("apt-get")[-1].endswith(packages)
+
+
+@pytest.mark.parametrize(("owner", "installed"), [("docker.io", "docker.io"), ("docker-ce", "docker-ce")])
+def test_another_version_under_auto_is_of_the_kind_that_is_there(tmp_path: Path, owner: str, installed: str) -> None:
+    made = host(tmp_path, DEBIAN)
+    with_curl(made)
+    apt(made)
+    made.program("dockerd", {"--version": "echo 'Docker version 20.10.24, build abc'"})
+    made.program("dpkg-query", {"*' docker.io'": "printf installed" if owner == "docker.io" else "exit 1"})
+    made.program(
+        "apt-cache",
+        {
+            "'policy '*": "echo '  Candidate: 1'",
+            "'madison docker.io'": "echo ' docker.io | 26.1.5+dfsg1-9 | x'",
+            "'madison docker-ce'*": "echo ' docker-ce | 5:26.1.4-1 | x'",
+            "'madison '*": "true",
+        },
+    )
+    made.program("apt-mark", {"'hold '*": "true"})
+    done = made.run(script(version="26"))
+    assert done.returncode == 0, done.stderr
+    assert "mctl-step: the host has Docker Engine 20.10.24, and 26 is asked for" in done.stderr
+    assert f" {installed}=" in made.calls("apt-get")[-1]
+    assert (made.root / "etc/docker/.mctl-restart-due").exists()
+
+
 def test_a_script_by_url_is_fetched_and_run(tmp_path: Path) -> None:
     made = host(tmp_path, DEBIAN)
     code = f"echo VERSION=$VERSION >{made.root}/ran; {made.installs_dockerd()}"
