@@ -15,6 +15,11 @@ from infra.errors import UsageError
 
 # docker-machine's rule for names, and a host name's (RFC 1123), so that a name is always a valid DNS label sequence.
 NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
+# A host name or a wildcard of one (RFC 5890, 2.3.1; RFC 6125, 6.4.3).
+SAN = re.compile(
+    r"(\*\.)?[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?(\.[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?)*"
+)
+KINDS = {"bool": "true or false", "str": "text", "tuple": "a list of texts", "Mapping": "a mapping"}
 ENGINE_INSTALLS = ("auto", "docker", "distro", "none")
 T = TypeVar("T")
 
@@ -43,8 +48,8 @@ class MachineSpec:
     """One machine, as declared under `mctl:machines` in Pulumi.<stack>.yaml.
 
     options: the driver's own, by field name of its args. tls_sans: further names and addresses for the server
-    certificate. allow_cidrs: who may reach 22 and 2376; empty means the caller's address. ssh_host_key: one
-    authorized_keys-style line for a host that we did not make. running: False keeps it switched off.
+    certificate. ssh_host_key: one authorized_keys-style line for a host that we did not make. running: False keeps it
+    switched off.
     """
 
     name: str
@@ -52,12 +57,12 @@ class MachineSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     engine: EngineSpec = field(default_factory=EngineSpec)
     tls_sans: tuple[str, ...] = ()
-    allow_cidrs: tuple[str, ...] = ()
     ssh_host_key: str = ""
     running: bool = True
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        _check_sans(self.name, self.tls_sans)
         _check_engine(self.name, self.engine)
 
     @classmethod
@@ -90,10 +95,27 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_address(host: str) -> bool:
+    """Tell an IP address from a name."""
+    from ipaddress import ip_address  # reads need none
+
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def suggest(word: str, known: list[str]) -> str:
     """Give a question with the nearest known word, or nothing: `; did you mean 'qemu'?`."""
     near = get_close_matches(word, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _check_sans(name: str, sans: tuple[str, ...]) -> None:
+    for san in sans:
+        if not is_address(san) and not SAN.fullmatch(san):
+            raise UsageError(f"--tls-san {san!r} is neither a host name nor an IP address", machine=name)
 
 
 def _check_engine(name: str, engine: EngineSpec) -> None:
@@ -110,11 +132,27 @@ def _check_engine(name: str, engine: EngineSpec) -> None:
 
 
 def _construct(cls: type[T], where: str, values: Mapping[str, Any], **given: Any) -> T:
+    if not isinstance(values, Mapping):
+        raise UsageError(f"mctl:machines: {where} is {values!r} and must be {KINDS['Mapping']}", machine=where)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in known or key in given:
             raise UsageError(f"mctl:machines: {where} has no setting {key!r}{suggest(key, list(known))}", machine=where)
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}, **given)
+    return cls(**{key: _typed(f"{where}.{key}", known[key].type, value) for key, value in values.items()}, **given)
+
+
+def _typed(where: str, annotation: Any, value: Any) -> Any:
+    """Read one setting as YAML gives it; a whole number is taken for text, `27` being a version that people write."""
+    kind = str(annotation).partition("[")[0]
+    if kind == "tuple" and isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return tuple(map(str, value))
+    if kind == "Mapping" and isinstance(value, Mapping):
+        return dict(value)
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind == "str" and isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise UsageError(f"mctl:machines: {where} is {value!r} and must be {KINDS[kind]}")
 
 
 def _differing(value: Any, default: Any, skip: set[str]) -> dict[str, Any]:

@@ -22,7 +22,6 @@ Provider = Annotated[
 ]
 StackName = Annotated[str, _option("Machine", "Stack to add it to; by default one of its own")]
 TlsSan = Annotated[list[str] | None, _option("Machine", "Further name or address for the server certificate")]
-AllowCidr = Annotated[list[str] | None, _option("Machine", "Who may reach SSH and Docker; by default this computer")]
 HostKey = Annotated[str, _option("Machine", "Public SSH key of a host that is there already; accept-new trusts it")]
 Install = Annotated[str, _option("Docker Engine", "docker, distro, none, a script's URL, or auto: docker, else distro")]
 Version = Annotated[str, _option("Docker Engine", "Version to pin, such as 27 or 27.3.1")]
@@ -40,7 +39,6 @@ def _create(
     provider: Provider = DEFAULT_PROVIDER,
     stack: StackName = "",
     tls_san: TlsSan = None,
-    allow_cidr: AllowCidr = None,
     ssh_host_key: HostKey = "",
     engine_install: Install = "auto",
     engine_version: Version = "",
@@ -75,7 +73,6 @@ def _create(
         options=options,
         engine=engine,
         tls_sans=tuple(tls_san or ()),
-        allow_cidrs=tuple(allow_cidr or ()),
         ssh_host_key=ssh_host_key,
     )
     _make(spec, stack or name)

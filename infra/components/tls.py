@@ -1,17 +1,18 @@
 """Who may talk to whom: one authority and client certificate per stack, one server certificate per machine.
 
-ECDSA P-256 throughout. Leaves live for a year and are renewed by any `up` in their last 30 days; the authority lives for
-ten years.
+ECDSA P-256 throughout. Leaves live for a year and are renewed by any `up` in their last 30 days; the authority lives
+for ten years.
 Source: https://docs.docker.com/engine/security/protect-access/
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 
 import pulumi
 import pulumi_tls as tls
+
+from infra.machine import is_address
 
 HOURS_A_YEAR = 365 * 24
 RENEWAL_HOURS = 30 * 24
@@ -103,15 +104,6 @@ def names_among(hosts: Sequence[str]) -> list[str]:
 def addresses_among(hosts: Sequence[str]) -> list[str]:
     """Pick the IP addresses among names and addresses, each once, in order."""
     return [host for host in dict.fromkeys(hosts) if is_address(host)]
-
-
-def is_address(host: str) -> bool:
-    """Tell an IP address from a name."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _key(name: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
