@@ -12,15 +12,26 @@ fail() { printf '\nsetup: %s\n' "$*" >&2; exit 1; }
 packages_missing() {
     case $(uname -m) in aarch64 | arm64) qemu=qemu-system-aarch64:qemu-system-arm ;; *) qemu=qemu-system-x86_64:qemu-system-x86 ;; esac
     for pair in "$qemu" qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs dockerd:docker.io docker:docker-cli \
-        iptables:iptables ssh:openssh-client sshd:openssh-server curl:curl pgrep:procps; do
+        iptables:iptables ssh:openssh-client sshd:openssh-server curl:curl pgrep:procps openssl:openssl; do
         command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
     done
 }
 
-install_packages() {
+# What single tests are skipped without: the shells that read what `mctl env` prints, and a check of the host scripts.
+extras_missing() {
+    for program in zsh fish tcsh busybox shellcheck; do
+        command -v "$program" >/dev/null || echo "$program"
+    done
+}
+
+can_install() {
     as_root=""
     if [ "$(id -u)" != 0 ]; then as_root="sudo -n"; fi
-    if ! command -v apt-get >/dev/null || ! $as_root true 2>/dev/null; then
+    command -v apt-get >/dev/null && $as_root true 2>/dev/null
+}
+
+install_packages() {
+    if ! can_install; then
         fail "these are missing; install them (Debian's names) and try again: $*"
     fi
     echo "setup: installing $*" >&2
@@ -44,8 +55,9 @@ apt_install() {
 
 system() {
     missing=$(packages_missing)
+    if can_install; then missing="$missing $(extras_missing)"; fi
     # shellcheck disable=SC2086 # a list of words
-    if [ -n "$missing" ]; then install_packages $missing; fi
+    if [ -n "${missing# }" ]; then install_packages $missing; fi
 }
 
 find_python() {
