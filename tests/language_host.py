@@ -42,7 +42,7 @@ class Host(LanguageServer):
             runpy.run_path(str(main / "__main__.py" if main.is_dir() else main), run_name="__main__")
 
         self.program = program
-        return super().Run(request, context)
+        return super().Run(request, context)  # type: ignore[no-untyped-call]
 
     def InstallDependencies(self, request: Any, context: Any) -> Any:  # noqa: N802
         yield from ()

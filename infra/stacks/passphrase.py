@@ -33,7 +33,7 @@ def environment(*, make: bool) -> dict[str, str]:
         if not make:
             raise PassphraseError(
                 "there is no passphrase to open the stack's secrets with",
-                mend=f"export {VARIABLE}=…, or copy the passphrase file of the computer that made the stack to {_file()}",
+                mend=f"export {VARIABLE}=…, or copy the passphrase file of where the stack was made to {_file()}",
             )
         kept = secrets.token_urlsafe(32)
         kept = _keep(kept)

@@ -86,16 +86,15 @@ class Watcher:
         op = getattr(step.op, "value", str(step.op))
         machine = self._machine(step.urn)
         text = STEPS.get(step.type, {}).get(op)
-        if text:
+        if text and machine:
             self._say(machine, text)
         if op in ("create", "create-replacement", "update"):
             self._began[(machine, _phase(step.type, step.urn))] = time.monotonic()
 
     def _after(self, step: Any) -> None:
         machine, phase = self._machine(step.urn), _phase(step.type, step.urn)
-        began = self._began.pop((machine, phase), None)
-        if began is not None and phase in ("install", "configure"):
-            self.phases.setdefault(machine, {})[phase] = time.monotonic() - began
+        if phase in ("install", "configure") and (machine, phase) in self._began:
+            self.phases.setdefault(machine, {})[phase] = time.monotonic() - self._began.pop((machine, phase))
 
     def _diagnostic(self, diagnostic: Any) -> None:
         severity = getattr(diagnostic.severity, "value", diagnostic.severity)
@@ -116,12 +115,10 @@ class Watcher:
                 self._say(machine, text.strip(), notice=True)
 
     def _first_word_of_the_host(self, machine: str) -> None:
-        """Split what the install command took: until the host spoke it was booting."""
-        began = self._began.get((machine, "install"))
-        if began is not None and "boot" not in self.phases.get(machine, {}):
+        """End the boot of a VM that was just made: from here on the install command does what it is for."""
+        if (machine, "boot") in self._began and (machine, "install") in self._began:
             now = time.monotonic()
-            vm_began = self._began.pop((machine, "boot"), began)
-            self.phases.setdefault(machine, {})["boot"] = now - vm_began
+            self.phases.setdefault(machine, {})["boot"] = now - self._began.pop((machine, "boot"))
             self._began[(machine, "install")] = now
 
     def _say(self, machine: str, text: str, *, notice: bool = False) -> None:

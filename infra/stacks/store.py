@@ -100,6 +100,8 @@ class Stack:
         """Say what an `up` would do."""
         changes: dict[str, Change] = {}
 
+        watcher = self._watcher(lambda _step: None)  # what would be done is no progress
+
         def note(event: auto.EngineEvent) -> None:
             watcher(event)
             if event.resource_pre_event:
@@ -108,7 +110,6 @@ class Stack:
                     parts = step.urn.split("::")
                     changes[step.urn] = Change(parts[-1], step.type, step.op.value, tuple(step.diffs or ()))
 
-        watcher = self._watcher()
         with self._failures(f"mctl preview {self.name}", watcher):
             self._stack.preview(on_event=note, color="never")
         return list(changes.values())
@@ -152,8 +153,8 @@ class Stack:
                 family.add(resource["urn"])
         return sorted(family)
 
-    def _watcher(self) -> Watcher:
-        return Watcher(list(project.machines(self.folder, self.name)), self._report)
+    def _watcher(self, report: Report | None = None) -> Watcher:
+        return Watcher(list(project.machines(self.folder, self.name)), report or self._report)
 
     def _unlocked(self, work: Callable[[], object]) -> None:
         """Run, and once more where only a dead run's lock stood in the way."""

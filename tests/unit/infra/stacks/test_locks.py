@@ -3,7 +3,11 @@ import socket
 
 from infra.stacks.locks import are_stale, holders
 
-TEXT = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.\n  file:///h/.pulumi/locks/organization/mctl/web-1/0.json: created by {user}@{host} (pid {pid}) at 2026-11-24T17:00:00Z"
+TEXT = (
+    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
+    "lock file with `pulumi cancel`.\n  file:///h/.pulumi/locks/organization/mctl/web-1/0.json: created by "
+    "{user}@{host} (pid {pid}) at 2026-11-24T17:00:00Z"
+)
 
 
 def message(host: str, pid: int) -> str:
