@@ -88,13 +88,16 @@ def _json(value: Any) -> str:
 
 
 def _find(name: str | None) -> records.Record:
-    """Load a record; only where there is none is it worth importing what looks further."""
+    """Load a record; only where there is none, or an old one, is it worth importing what looks further."""
     try:
-        return records.load(name or records.DEFAULT)
+        record = records.load(name or records.DEFAULT)
+        if not record.is_old:
+            return record
     except NotFoundError:
-        from infra.stacks import lookup
+        pass
+    from infra.stacks import lookup
 
-        return lookup.find(name)
+    return lookup.find(name)
 
 
 def _running(name: str | None) -> records.Record:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 
-from infra.errors import NotFoundError
+from infra.errors import MctlError, NotFoundError
 from infra.stacks import records
 from infra.stacks.home import home
 from infra.stacks.records import DEFAULT
 
 
 def find(name: str | None) -> records.Record:
-    """Load a machine's record, and rebuild it from stack outputs where it is missing but a stack declares the machine.
+    """Load a machine's record, and rebuild it from stack outputs where it is old, or missing but declared.
 
     No name means the machine `default`. Raises NotFoundError, RecordError, and what the Pulumi engine raises when it is
-    asked.
+    asked for a missing one. An old one serves where it can't be asked.
     """
     if name is None and not records.exists(DEFAULT) and not _is_declared(DEFAULT):
         raise NotFoundError(
@@ -22,10 +22,22 @@ def find(name: str | None) -> records.Record:
         )
     name = name or DEFAULT
     try:
-        return records.load(name)
+        record = records.load(name)
     except NotFoundError:
         if not _is_declared(name):
             raise
+        return _rebuilt(name)
+    if not record.is_old:
+        return record
+    try:
+        return _rebuilt(name)
+    except NotFoundError:
+        raise
+    except MctlError:
+        return record
+
+
+def _rebuilt(name: str) -> records.Record:
     from infra.stacks import machines
 
     return machines.rebuild(name)

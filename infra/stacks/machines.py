@@ -75,8 +75,7 @@ def preview(name: str, report: Report) -> list[Change]:
 
 def set_running(name: str, *, running: bool, report: Report, hard: bool = False) -> Record:
     """Switch a machine on or off. hard: without asking the guest. Raises StackError where its provider can't."""
-    folder, stack = locate(name)
-    spec = MachineSpec.from_config(name, project.machines(folder, stack)[name])
+    folder, stack, spec = _declared(name)
     if not drivers.load(spec.provider).declares_power:
         verb = "start" if running else "kill" if hard else "stop"
         raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
@@ -92,8 +91,7 @@ def set_running(name: str, *, running: bool, report: Report, hard: bool = False)
 
 def restart(name: str, report: Report) -> Record:
     """Restart a machine: switched off and on where its provider can, else rebooted over SSH."""
-    folder, stack = locate(name)
-    spec = MachineSpec.from_config(name, project.machines(folder, stack)[name])
+    _, _, spec = _declared(name)
     if drivers.load(spec.provider).declares_power:
         set_running(name, running=False, report=report)
         return set_running(name, running=True, report=report)
@@ -120,7 +118,10 @@ def remove(name: str, report: Report) -> None:
             raise
         _forget(name, report)
         return
-    others = [machine for machine in project.machines(folder, stack) if machine != name]
+    declared = project.machines(folder, stack)
+    if declared and name not in declared:
+        raise _unknown(name)  # it is the name of a stack
+    others = [machine for machine in declared if machine != name]
     whole = not others and project.is_ours_alone(folder, stack)
     with suppress(NotFoundError):  # declared, but never made
         opened = Stack(folder, stack, report)
@@ -128,6 +129,9 @@ def remove(name: str, report: Report) -> None:
         opened.destroy(name if others else "")
         if whole:
             opened.delete()
+        else:
+            project.withdraw(folder, stack, name)
+            _keep_records(opened, report)  # the stack state has changed for the others too
     if whole:
         project.discard(folder, stack)
     else:
@@ -137,7 +141,11 @@ def remove(name: str, report: Report) -> None:
 
 def rebuild(name: str) -> Record:
     """Write a machine's record anew from the outputs of the stack that declares it. Raises NotFoundError."""
-    folder, stack = locate(name)
+    try:
+        folder, stack = locate(name)
+    except NotFoundError:
+        _forget_removed(name)
+        raise
     for record in _keep_records(Stack(folder, stack, _silence), _silence):
         if record.name == name:
             return record
@@ -155,8 +163,21 @@ def locate(name: str) -> tuple[Path, str]:
             return Path(record.project), record.stack
     stack = project.stack_of(folder, name) or (name if name in project.stacks(folder) else None)
     if stack is None:
-        raise NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
+        raise _unknown(name)
     return folder, stack
+
+
+def _declared(name: str) -> tuple[Path, str, MachineSpec]:
+    """Find a machine's project folder, stack and declaration. Raises NotFoundError, also for a stack's own name."""
+    folder, stack = locate(name)
+    declared = project.machines(folder, stack)
+    if name not in declared:
+        raise _unknown(name)
+    return folder, stack, MachineSpec.from_config(name, declared[name])
+
+
+def _unknown(name: str) -> NotFoundError:
+    return NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
 
 
 def _refuse_taken(folder: Path, name: str, stack: str) -> None:
@@ -174,14 +195,19 @@ def _refuse_taken(folder: Path, name: str, stack: str) -> None:
 
 
 def _keep_records(opened: Stack, report: Report) -> list[Record]:
-    """Write a record and a docker context for each machine that the stack has made."""
+    """Write a record and a docker context for each machine that the stack has made, and forget those it has no more."""
     kept = []
+    stack, folder = opened.name, str(opened.folder)
+    file = project.state_file(opened.folder, stack)
+    state = file, records.changed(file)
     for outputs in opened.machines():
-        record = records.save(outputs, stack=opened.name, project=str(opened.folder))
+        record = records.save(outputs, stack=stack, project=folder, state=state)
         notice = docker_context.create_or_update(record)
         if notice:
             report(Progress(record.name, notice, notice=True))
         kept.append(record)
+    for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept}:
+        _forget(gone, report)
     return kept
 
 
@@ -197,6 +223,13 @@ def _await_docker(record: Record, report: Report) -> None:
                 mend=f"mctl ssh {record.name} sudo journalctl -u docker",
             )
         time.sleep(POLL_SECONDS)
+
+
+def _forget_removed(name: str) -> None:
+    """Forget a machine whose project is there and declares it no more: it was removed by another hand."""
+    with suppress(NotFoundError, RecordError):
+        if Path(records.load(name).project, "Pulumi.yaml").is_file():
+            _forget(name, _silence)
 
 
 def _forget(name: str, report: Report) -> None:

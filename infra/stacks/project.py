@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from filelock import FileLock
 from ruamel.yaml import YAML
@@ -25,6 +26,7 @@ from infra.machine import MachineSpec
 from infra.stacks.home import home
 
 PROJECT = "mctl"
+BACKEND = "PULUMI_BACKEND_URL"
 KEY = "mctl:machines"
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
@@ -83,9 +85,20 @@ def declares(project: Path, stack: str, machine: str) -> bool:
     return machine in machines(project, stack)
 
 
-def has_backend(project: Path) -> bool:
-    """Tell whether the project itself says where its state is."""
-    return bool((_read(project / "Pulumi.yaml").get("backend") or {}).get("url"))
+def backend(project: Path) -> str:
+    """Give the URL of where the stack state is: what the environment says, else the project, else mctl's home."""
+    declared = (_read(project / "Pulumi.yaml").get("backend") or {}).get("url")
+    return str(os.environ.get(BACKEND) or declared or Path(home("state")).as_uri())
+
+
+def state_file(project: Path, stack: str) -> str:
+    """Give the file that holds the stack state; nothing where the backend keeps it elsewhere.
+
+    Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/store.go
+    """
+    scheme, _, path = backend(project).partition("://")
+    root = os.path.join(project, os.path.expanduser(unquote(path)))
+    return os.path.join(root, ".pulumi", "stacks", PROJECT, f"{stack}.json") if scheme == "file" else ""
 
 
 def is_ours_alone(project: Path, stack: str) -> bool:
@@ -170,6 +183,8 @@ def _home_project() -> Path:
         f"name: {PROJECT}\n"
         "description: Docker hosts, declared under mctl:machines in Pulumi.<stack>.yaml\n"
         f"main: {Path(infra.__file__).parent}\n"
+        "backend:\n"
+        f"  url: {Path(home('state')).as_uri()}\n"
         "runtime:\n"
         "  name: python\n"
         "  options:\n"

@@ -15,7 +15,7 @@ from infra.stacks.home import home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 VERSION = 1
@@ -29,7 +29,8 @@ class Record:
     """One machine, as the last run left it.
 
     project: the folder that holds Pulumi.yaml. running: as declared. certificate_expiry, created: ISO 8601.
-    ssh_host_key: authorized_keys style. docker_url: `tcp://HOST:PORT`.
+    ssh_host_key: authorized_keys style. docker_url: `tcp://HOST:PORT`. state_file, state_time: the stack state that it
+    was written from, where that is a file, and when that changed, in nanoseconds.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Record:
     labels: dict[str, str]
     running: bool
     created: str
+    state_file: str
+    state_time: int
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         """Take the facts by field name; others are passed over. Raises KeyError or TypeError naming the wrong one."""
@@ -60,6 +63,11 @@ class Record:
     def facts(self) -> dict[str, Any]:
         """Give every field, ready for JSON. No secret is among them."""
         return {"version": VERSION} | {field: getattr(self, field) for field in Record.__annotations__}
+
+    @property
+    def is_old(self) -> bool:
+        """Tell whether the stack state has changed since, by another hand or on another computer that shares it."""
+        return bool(self.state_file) and changed(self.state_file) != self.state_time
 
     @property
     def folder(self) -> str:
@@ -80,12 +88,25 @@ def folder(name: str) -> str:
 
 def names() -> list[str]:
     """List the machines that have a record, in natural order: `web-2` before `web-10`."""
-    return sorted((name for name in os.listdir(home("machines")) if exists(name)), key=_natural)
+    return in_order(name for name in os.listdir(home("machines")) if exists(name))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Sort names so that `web-10` follows `web-2`."""
+    return sorted(names, key=_natural)
 
 
 def exists(name: str) -> bool:
     """Tell whether a machine has a record, readable or not."""
     return _may_be_name(name) and os.path.exists(os.path.join(folder(name), FACTS))
+
+
+def changed(file: str) -> int:
+    """Give when a file changed, in nanoseconds; 0 where there is none."""
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def load(name: str) -> Record:
@@ -107,18 +128,19 @@ def load(name: str) -> Record:
         ) from None
 
 
-def save(outputs: Mapping[str, Any], *, stack: str, project: str) -> Record:
+def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[str, int] = ("", 0)) -> Record:
     """Write the record of a machine from its stack outputs, secrets included.
 
-    A new one appears whole, by one rename; of one that is there, only the files that differ are replaced. Raises
-    RecordError where the outputs are not a machine's or the disk refuses.
+    state: the file that they come from, and when it had changed before they were read. A new record appears whole, by
+    one rename; of one that is there, only the files that differ are replaced. Raises RecordError where the outputs are
+    not a machine's or the disk refuses.
     """
     from infra.stacks import record_files
 
     name = outputs["name"]
     try:
         own = {"ssh_port": int(outputs["ssh_port"]), "stack": stack, "project": project, "created": _created(name)}
-        record = Record({**outputs, **own})
+        record = Record({**outputs, **own, "state_file": state[0], "state_time": state[1]})
         files = _files(record, outputs)
     except (KeyError, TypeError, AttributeError) as error:
         raise RecordError(
@@ -135,6 +157,19 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str) -> Record:
             mend=f"make room or rights in {home('machines')}, then mctl refresh {name}",
         ) from None
     return record
+
+
+def of_stack(stack: str, project: str) -> list[str]:
+    """List the machines that have a record of that stack."""
+    found = []
+    for name in names():
+        try:
+            record = load(name)
+        except (NotFoundError, RecordError):
+            continue
+        if (record.stack, record.project) == (stack, project):
+            found.append(name)
+    return found
 
 
 def remove(name: str) -> None:
@@ -198,7 +233,7 @@ def _may_be_name(name: str) -> bool:
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Make `web-10` follow `web-2`: digits count as numbers, and case only where nothing else differs."""
+    """Give what a name is sorted by: digits count as numbers, and case only where nothing else differs."""
     parts = [""]
     for character in name.casefold():
         if parts[-1][-1:].isdigit() == character.isdigit():

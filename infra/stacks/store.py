@@ -29,7 +29,6 @@ from infra.stacks import locks, passphrase, program, project, pulumi_program, se
 from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
 
-BACKEND = "PULUMI_BACKEND_URL"
 MACHINE = "mctl:infra:Machine"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -136,10 +135,14 @@ class Stack:
             self.refresh()
 
     def machines(self) -> list[dict[str, Any]]:
-        """Read the outputs of each machine that was made, secrets included."""
+        """Read the outputs of each declared machine that was made, secrets included.
+
+        Stack outputs name a machine until the next `up`, so one that was removed is still among them.
+        """
         with self._failures(f"mctl refresh {self.name}"):
             made = self._stack.every_output().get("machines", {})
-        return [machine for machine in made.values() if machine.get("engine_version")]
+        declared = project.machines(self.folder, self.name)
+        return [machine for name, machine in made.items() if name in declared and machine.get("engine_version")]
 
     def _state(self) -> dict[str, Any]:
         with self._failures(f"mctl refresh {self.name}"):
@@ -303,16 +306,14 @@ def _terminations_as_interrupts() -> Iterator[None]:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Give what the engine and its plugins need to know."""
-    env = {
+    return {
         "MCTL_HOME": home(),
         "PATH": os.pathsep.join([served_plugins.path_prefix(), os.environ.get("PATH", "")]),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_SUPPRESS_NEO_LINK": "true",
         "PULUMI_OPTION_REMOVE_BACKUPS": "true",  # old checkpoints hold the removed stack's keys
+        project.BACKEND: project.backend(folder),
     }
-    if BACKEND not in os.environ and not project.has_backend(folder):
-        env[BACKEND] = Path(home("state")).as_uri()
-    return env
 
 
 def _install_official(root: Path) -> None:

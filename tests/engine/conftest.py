@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
+
+from infra.errors import PreCreateError
+from infra.stacks import pulumi_program as program
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGINS = ("command", "hypervisor", "tls")
@@ -20,11 +22,11 @@ NewStack = Callable[..., auto.Stack]
 
 @pytest.fixture(scope="session")
 def pulumi_program() -> Path:
-    """The `pulumi` program: $MCTL_PULUMI, else the one on PATH; without one the test is skipped."""
-    found = os.environ.get("MCTL_PULUMI") or shutil.which("pulumi")
-    if not found or not Path(found).is_file():
-        pytest.skip("no pulumi program: put one on PATH or name it in MCTL_PULUMI")
-    return Path(found).resolve()
+    """The `pulumi` program that mctl itself would use; without one the test is skipped."""
+    try:
+        return program.look().path.resolve()
+    except PreCreateError as error:
+        pytest.skip(f"{error.message}: make setup")
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,30 @@ def test_ls_shows_running_stopped_and_damaged_machines(
     )
 
 
+def test_ls_shows_a_declared_machine_that_has_no_record_here(mctl: Run) -> None:
+    Path("Pulumi.yaml").write_text("name: mctl\nruntime: python\n")
+    Path("Pulumi.prod.yaml").write_text("config:\n  mctl:machines:\n    db: {provider: qemu}\n")
+    assert mctl("ls") == Ran(
+        0,
+        "NAME   ACTIVE   DRIVER   STATE   URL   SWARM   DOCKER    ERRORS\n"
+        "db     -        qemu                           Unknown   "
+        "no record here yet: mctl refresh db fetches it, mctl up db makes the machine\n",
+        "",
+    )
+    assert mctl("ls", "-q") == Ran(0, "", "")
+
+
+def test_ls_shows_what_it_can_where_a_declaration_cannot_be_read(mctl: Run) -> None:
+    url = save("web-1")
+    Path("Pulumi.yaml").write_text("name: mctl\nruntime: python\n")
+    Path("Pulumi.prod.yaml").write_text("config: [\n")
+    ran = mctl("ls")
+    assert ran.code == 0
+    assert ran.err.startswith(f"Error: {Path.cwd()}/Pulumi.prod.yaml can't be read: ")
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["NAME", "web-1"]
+    assert url not in ran.out, "it does not run"
+
+
 def test_ls_as_json_gives_every_column(mctl: Run, tmp_path: Path) -> None:
     with daemon.serve(CA, SERVER, tmp_path) as port:
         url = save("web-1", port)

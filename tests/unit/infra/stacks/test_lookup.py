@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.errors import NotFoundError
-from infra.stacks import lookup, records
+from infra.errors import NotFoundError, PassphraseError
+from infra.stacks import lookup, machines, records
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import outputs
 
@@ -23,6 +23,37 @@ def test_no_name_and_no_default_machine_says_both() -> None:
         lookup.find(None)
     assert error.value.message == 'No machine name specified and no "default" machine exists'
     assert error.value.mend == "mctl ls, or mctl create default"
+
+
+def old_record(tmp_path: Path) -> None:
+    state = tmp_path / "prod.json"
+    state.write_text("{}")
+    records.save(outputs("web-1"), stack="prod", project="/project", state=(str(state), 1))
+
+
+def test_an_old_record_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_record(tmp_path)
+    monkeypatch.setattr(
+        machines, "rebuild", lambda name: records.save(outputs(name, address="192.0.2.8"), stack="prod", project="/p")
+    )
+    assert lookup.find("web-1").address == "192.0.2.8"
+
+
+def test_an_old_record_serves_where_the_stack_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_record(tmp_path)
+
+    def locked_out(_name: str) -> records.Record:
+        raise PassphraseError("there is no passphrase")
+
+    monkeypatch.setattr(machines, "rebuild", locked_out)
+    assert lookup.find("web-1").address == "192.0.2.7"
+
+
+def test_an_old_record_of_a_machine_that_was_removed_elsewhere_is_no_machine(tmp_path: Path) -> None:
+    old_record(tmp_path)
+    with pytest.raises(NotFoundError) as error:
+        lookup.find("web-1")
+    assert error.value.message == 'machine "web-1" does not exist'
 
 
 def test_a_machine_that_no_declaration_mentions_is_not_found_without_the_pulumi_engine(tmp_path: Path) -> None:
@@ -46,4 +77,3 @@ def test_a_name_that_a_declaration_only_mentions_is_looked_up_properly(tmp_path:
     with pytest.raises(NotFoundError) as error:
         lookup.find("web-1")
     assert error.value.message == 'machine "web-1" does not exist'
-    assert "infra.stacks.machines" in sys.modules

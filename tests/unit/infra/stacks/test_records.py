@@ -53,6 +53,8 @@ def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: P
         "labels": {"tier": "web"},
         "running": True,
         "created": record.created,
+        "state_file": "",
+        "state_time": 0,
     }
     folder = Path(records.folder("web-1"))
     assert folder == mctl_home / "machines" / "web-1"
@@ -67,6 +69,32 @@ def test_load_gives_what_was_saved() -> None:
     assert loaded.facts() == saved.facts()
     assert loaded.running is False
     assert loaded.ssh_key == os.path.join(records.folder("web-1"), "id_ed25519")
+
+
+def test_a_record_is_old_once_the_stack_state_has_changed(tmp_path: Path) -> None:
+    state = tmp_path / "prod.json"
+    state.write_text("{}")
+    os.utime(state, ns=(1, 10))
+    record = records.save(
+        outputs("web-1"), stack="prod", project="/project", state=(str(state), records.changed(str(state)))
+    )
+    assert not record.is_old
+    os.utime(state, ns=(1, 11))
+    assert records.load("web-1").is_old
+    state.unlink()
+    assert records.load("web-1").is_old
+
+
+def test_a_record_of_a_stack_that_no_file_holds_is_never_old() -> None:
+    assert not save("web-1").is_old
+
+
+def test_the_machines_of_one_stack_are_told_from_others() -> None:
+    save("web-2")
+    save("web-10")
+    records.save(outputs("db"), stack="other", project="/project")
+    records.save(outputs("same"), stack="prod", project="/elsewhere")
+    assert records.of_stack("prod", "/project") == ["web-2", "web-10"]
 
 
 def test_a_machine_without_an_own_ssh_key_has_no_key_file() -> None:
