@@ -55,6 +55,10 @@ class Shop:
             start_new_session=True,
         )
 
+    def with_programs(self) -> dict[str, str]:
+        """Give the environment of a shell that finds mctl."""
+        return self.variables | {"PATH": os.pathsep.join([str(Path(PROGRAM).parent), os.environ["PATH"]])}
+
     def docker(self, *arguments: str, stdin: bytes | None = None) -> str:
         """Run the docker client. Raises CalledProcessError."""
         done = subprocess.run(

@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.components.engine import version_in
-from infra.components.engine_scripts.configure import certificates, configure
-from infra.components.engine_scripts.install import install
+from infra.components.engine_scripts.configure import configure
 from infra.machine import EngineSpec
-from tests.certificates import Authority, Pair
-from tests.container_hosts import ContainerHost, ContainerHosts
+from tests.certificates import Authority
+from tests.container_hosts import ContainerHosts
+from tests.hosts.rig import Done, Rig
 
-Done = subprocess.CompletedProcess[str]
 DISTRO = EngineSpec(install="distro")
 # A program that sleeps and the libraries it needs, as an image: nothing can be pulled here.
 TINY = "tar -C / -ch usr/bin/sleep $(ldd /usr/bin/sleep | grep -o '/[^ ]*') | docker import - tiny >/dev/null"
 MAIN_PID = "systemctl show -p MainPID --value docker.service"
-
-
-class Rig:
-    """A host, an authority, and the two scripts over SSH."""
-
-    def __init__(self, host: ContainerHost, folder: Path) -> None:
-        self.host, self.folder, self.authority = host, folder, Authority()
-        self.server = self.authority.server(host.address, "localhost")
-
-    def install(self, spec: EngineSpec, user: str = "root") -> Done:
-        return self.host.ssh(install(spec, "box"), user=user)
-
-    def configure(self, spec: EngineSpec, user: str = "root", server: Pair | None = None) -> Done:
-        pair = server or self.server
-        pems = certificates(self.authority.cert, pair.cert, pair.key)
-        return self.host.ssh(configure(spec, "box", "generic"), user=user, stdin=pems)
-
-    def apply(self, spec: EngineSpec, user: str = "root") -> Done:
-        installed = self.install(spec, user)
-        assert installed.returncode == 0, installed.stderr
-        configured = self.configure(spec, user)
-        assert configured.returncode == 0, configured.stderr
-        return configured
-
-    def docker(self, *arguments: str, client: Pair | None = None) -> Done:
-        """Run the docker client here, against the host's port 2376 by TLS."""
-        pair = client or self.authority.client()
-        for name, text in (("ca.pem", self.authority.cert), ("cert.pem", pair.cert), ("key.pem", pair.key)):
-            (self.folder / name).write_text(text)
-        tls = ["--tlsverify", *(f"--tls{k}={self.folder}/{k}.pem" for k in ("cert", "key"))]
-        tls += [f"--tlscacert={self.folder}/ca.pem", "-H", f"tcp://{self.host.address}:2376"]
-        return subprocess.run(["docker", *tls, *arguments], capture_output=True, text=True, check=False, timeout=60)
-
-    def info(self) -> dict[str, object]:
-        info: dict[str, object] = json.loads(self.docker("info", "--format", "{{json .}}").stdout)
-        return info
-
-    def starts(self) -> int:
-        """Count how often the daemon was started since the host booted."""
-        return int(
-            self.host.exec("journalctl -u docker.service -o cat | grep -c '^Starting docker.service'", check=False)
-        )
 
 
 @pytest.fixture

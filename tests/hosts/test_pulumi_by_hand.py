@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,10 +34,9 @@ class ByHand:
         language_host.install(shop.folder / "bin")
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = self.shop.variables | {
-            "PATH": os.pathsep.join(
-                [str(self.shop.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
-            ),
+        found = self.shop.with_programs()
+        environment = found | {
+            "PATH": os.pathsep.join([str(self.shop.folder / "bin"), found["PATH"]]),
             "PULUMI_HOME": str(self.shop.home / "pulumi"),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.shop.home / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -1,0 +1,109 @@
+"""A machine on this computer, from a create that is killed half-way to rm."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.plugins.hypervisor import ports, requirements
+from tests.engine.conftest import pulumi_program
+from tests.hosts.shop import Shop, tiny_image
+
+__all__ = ["pulumi_program"]
+CREATE = ("create", "vm", "--qemu-memory", "1024", "--engine-label", "tier=web")
+
+
+def vm_process(shop: Shop) -> psutil.Process:
+    (pid_file,) = (shop.home / "vms").glob("*/qemu.pid")
+    return psutil.Process(int(pid_file.read_text()))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, pulumi_program: Path) -> Iterator[Shop]:
+    amiss = [finding for finding in requirements.check_host() if not finding.ok]
+    if amiss:
+        pytest.skip(f"{amiss[0].what} is {amiss[0].found}: {amiss[0].mend}")
+    shop = Shop(tmp_path_factory.mktemp("qemu"))
+    yield shop
+    shop.mctl("rm", "-y", "vm")
+
+
+def test_a_create_that_is_killed_while_the_vm_boots_is_finished_by_create_again_on_the_same_vm(shop: Shop) -> None:
+    run = shop.start(*CREATE)
+    while not list((shop.home / "vms").glob("*/qemu.pid")):
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.1)
+    run.send_signal(signal.SIGKILL)
+    run.communicate(timeout=60)
+    pid = vm_process(shop).pid
+    ran = shop.mctl(*CREATE)
+    assert ran.code == 0, ran.err
+    assert vm_process(shop).pid == pid
+    assert re.fullmatch(
+        r"Docker \S+ is up and running on vm \((boot \d+ s, )?install \d+ s, configure \d+ s\)\n", ran.out
+    )
+
+
+def test_a_container_runs_on_it_through_its_context_and_through_env(shop: Shop) -> None:
+    shop.docker("--context", "vm", "import", "-", "tiny", stdin=tiny_image())
+    script = 'eval "$(mctl env vm)" && docker run --rm tiny /bin/sh -c "echo from inside"'
+    said = subprocess.run(
+        ["bash", "-c", script], env=shop.with_programs(), capture_output=True, text=True, check=True, timeout=120
+    )
+    assert said.stdout == "from inside\n"
+
+
+def test_ssh_trusts_the_injected_host_key_alone(shop: Shop) -> None:
+    assert shop.mctl("ssh", "vm", "sudo", "-n", "id", "-u") == (0, "0\n", "")
+    known_hosts = shop.home / "machines" / "vm" / "known_hosts"
+    before = known_hosts.read_text()
+    known_hosts.write_text(
+        re.sub(r"AAAA\S+", "AAAAC3NzaC1lZDI1NTE5AAAAIE3T6B4kjOkQ4pDGNBtEYjSCpPJJ5WZJZ7n9qs6WmxEn", before)
+    )
+    refused = shop.mctl("ssh", "vm", "true")
+    known_hosts.write_text(before)
+    assert refused.code == 255
+    assert "Host key verification failed" in refused.err
+
+
+def test_stop_and_start_keep_the_ports_and_the_data(shop: Shop) -> None:
+    url = shop.mctl("url", "vm").out
+    assert shop.mctl("stop", "vm").out == 'Machine "vm" was stopped.\n'
+    assert shop.mctl("status", "vm") == (0, "Stopped\n", "")
+    assert shop.mctl("url", "vm") == (1, "", 'Error: machine "vm" is not running\n  hint: mctl start vm\n')
+    assert shop.mctl("start", "vm").out == 'Machine "vm" was started.\n'
+    assert shop.mctl("url", "vm").out == url
+    assert shop.docker("--context", "vm", "images", "--format", "{{.Repository}}") == "tiny"
+
+
+def test_a_vm_that_was_killed_behind_our_back_is_seen_by_refresh_and_mended_by_up(shop: Shop) -> None:
+    vm_process(shop).send_signal(signal.SIGKILL)
+    assert shop.mctl("refresh", "vm").code == 0
+    assert "update   hypervisor:index:VirtualMachine vm-vm  (running)" in shop.mctl("preview", "vm").out
+    assert shop.mctl("up", "vm").code == 0
+    assert vm_process(shop).is_running()
+
+
+def test_kill_ends_it_at_once(shop: Shop) -> None:
+    began = time.monotonic()
+    assert shop.mctl("kill", "vm").out == 'Machine "vm" was killed.\n'
+    print(f"kill took {time.monotonic() - began:.1f} s")
+    assert shop.mctl("ls").out.splitlines()[1].split() == ["vm", "-", "qemu", "Stopped", "Unknown"]
+
+
+def test_rm_of_a_stopped_machine_leaves_no_process_disk_port_context_record_or_stack(shop: Shop) -> None:
+    (record,) = (shop.home / "vms").glob("*/vm.json")
+    forwarded = [int(port) for port in re.findall(r'"(?:22|2376)": (\d+)', record.read_text()) if int(port)]
+    assert shop.mctl("rm", "-y", "vm") == (0, "Successfully removed vm\n", "(vm) Removing the virtual machine\n")
+    assert shop.left() == []
+    assert forwarded and all(ports.is_free(port) for port in forwarded)
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if str(shop.home) in " ".join(each.info["cmdline"] or [])
+    ]
