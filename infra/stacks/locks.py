@@ -1,7 +1,8 @@
 """Locks that a killed run left behind.
 
 The engine's own lock of a self-managed backend has no lease: it names the process and the host that took it, so a lock
-of a dead process of this host can be told from a live one.
+of a dead process of this host can be told from a live one. An engine whose mctl was killed may live on, waiting for a
+host that boots; it is ended before its lock is cleared.
 Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/lock.go
 """
 
@@ -13,6 +14,15 @@ import socket
 import psutil
 
 HOLDER = re.compile(r"created by (?P<user>.+?)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<when>\S+)")
+CLIENT = "MCTL_CLIENT"  # in the engine's environment: which process drives it
+CANCEL_SECONDS = 30  # what an engine gets to cancel its update, save the state and release the lock
+CLOCK_SECONDS = 2  # within which two readings of one process's start agree
+
+
+def client() -> dict[str, str]:
+    """Give the variable that tells an engine's mctl, this process, from a later one with its pid."""
+    me = psutil.Process()
+    return {CLIENT: f"{me.pid}:{me.create_time()}"}
 
 
 def holders(message: str) -> list[str]:
@@ -20,17 +30,50 @@ def holders(message: str) -> list[str]:
     return [f"{m['user']}@{m['host']} (pid {m['pid']})" for m in HOLDER.finditer(message)]
 
 
-def are_stale(message: str) -> bool:
-    """Tell whether every lock in the engine's message was left by a process of this host that is gone."""
+def abandoned(message: str) -> bool:
+    """Tell whether nobody needs the locks that the engine's message names; ends engines that have lost their mctl."""
     found = list(HOLDER.finditer(message))
-    return bool(found) and all(m["host"] == socket.gethostname() and not _holds(int(m["pid"])) for m in found)
-
-
-def _holds(pid: int) -> bool:
-    """Tell whether the process is a Pulumi engine: a pid may have been given to another program since."""
-    try:
-        return "pulumi" in psutil.Process(pid).name()
-    except psutil.NoSuchProcess:
+    if not found or any(m["host"] != socket.gethostname() for m in found):
         return False
-    except psutil.AccessDenied:
+    engines = [engine for m in found if (engine := _engine(int(m["pid"])))]
+    if not all(map(_is_orphan, engines)):
+        return False
+    for engine in engines:
+        _end(engine)
+    return True
+
+
+def _engine(pid: int) -> psutil.Process | None:
+    """Find a Pulumi engine by its pid, which may have been given to another program since."""
+    try:
+        found = psutil.Process(pid)
+        return found if "pulumi" in found.name() and found.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None
+
+
+def _is_orphan(engine: psutil.Process) -> bool:
+    try:
+        pid, _, began = engine.environ().get(CLIENT, "").partition(":")
+    except psutil.NoSuchProcess:
         return True
+    except psutil.AccessDenied:
+        return False
+    if not began:
+        return False
+    try:
+        found = psutil.Process(int(pid))
+        return found.status() == psutil.STATUS_ZOMBIE or abs(found.create_time() - float(began)) > CLOCK_SECONDS
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _end(engine: psutil.Process) -> None:
+    try:
+        engine.terminate()
+        engine.wait(CANCEL_SECONDS)
+    except psutil.TimeoutExpired:
+        engine.kill()
+        engine.wait(CANCEL_SECONDS)
+    except psutil.NoSuchProcess:
+        pass

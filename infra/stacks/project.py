@@ -6,8 +6,10 @@ edit.
 
 from __future__ import annotations
 
+import glob
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,6 +101,15 @@ def state_file(project: Path, stack: str) -> str:
     scheme, _, path = backend(project).partition("://")
     root = os.path.join(project, os.path.expanduser(unquote(path)))
     return os.path.join(root, ".pulumi", "stacks", PROJECT, f"{stack}.json") if scheme == "file" else ""
+
+
+def sweep_state(project: Path, stack: str) -> None:
+    """Delete what an engine that was killed while it wrote left beside the file of a stack that is no more."""
+    file = Path(state_file(project, stack))
+    left_over = re.compile(re.escape(file.name) + r"(\.bak|\.attrs)*\.[0-9a-f]+\.tmp")
+    for beside in file.parent.glob(f"{glob.escape(file.name)}.*") if file.name else ():
+        if left_over.fullmatch(beside.name):
+            beside.unlink(missing_ok=True)
 
 
 def is_ours_alone(project: Path, stack: str) -> bool:

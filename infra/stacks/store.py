@@ -126,6 +126,7 @@ class Stack:
         """Remove the empty stack itself, with its backups."""
         with self._failures(f"mctl rm {self.name}"):
             self._unlocked(lambda: self._stack.workspace.remove_stack(self.name))
+        project.sweep_state(self.folder, self.name)
 
     def settle(self) -> None:
         """Find what an interrupted run began to make, and take it into the stack state, or drop it where it is not."""
@@ -160,11 +161,11 @@ class Stack:
         return Watcher(list(project.machines(self.folder, self.name)), report or self._report)
 
     def _unlocked(self, work: Callable[[], object]) -> None:
-        """Run, and once more where only a dead run's lock stood in the way."""
+        """Run, and once more where only a killed run's lock stood in the way."""
         try:
             work()
         except auto.ConcurrentUpdateError as error:
-            if not locks.are_stale(str(error)):
+            if not locks.abandoned(str(error)):
                 raise
             self._report(Progress("", "Clearing the lock of a run that was killed"))
             self._stack.cancel()
@@ -253,7 +254,7 @@ class _Engine(auto.PulumiCommand):
         process = subprocess.Popen(
             [self.command, "--non-interactive", *args],
             cwd=cwd,
-            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+            env={**os.environ, **additional_env, **locks.client(), "PULUMI_AUTOMATION_API": "true"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ VERSION = "0.1.0"
 COMPUTED = (
     "address", "privateAddress", "sshPort", "dockerPort", "ports", "accelerator", "state", "instanceId"
 )  # fmt: skip
+HARD_STOP = "MCTL_HARD_STOP"  # set for one run, as `mctl kill` does: the guest is not asked
 IN_SEED = ("hostPrivateKey", "userData")
 
 
@@ -97,7 +99,7 @@ class VirtualMachine(Resource):
         wanted = _record(op)
         restart = any(wanted.inputs[key] != record.inputs[key] for key in RESTARTING)
         if restart or not wanted.inputs["running"]:
-            await qemu.stop(folder)
+            await (qemu.end(folder) if os.environ.get(HARD_STOP) else qemu.stop(folder))
         if wanted.inputs["disk"] > record.inputs["disk"]:
             await qemu.grow(folder, wanted.inputs["disk"])
         record.inputs, record.digest = wanted.inputs, wanted.digest

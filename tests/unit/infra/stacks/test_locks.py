@@ -1,13 +1,42 @@
-import os
-import socket
+from __future__ import annotations
 
-from infra.stacks.locks import are_stale, holders
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.stacks.locks import CLIENT, abandoned, client, holders
 
 TEXT = (
     "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
     "lock file with `pulumi cancel`.\n  file:///h/.pulumi/locks/organization/mctl/web-1/0.json: created by "
     "{user}@{host} (pid {pid}) at 2026-11-24T17:00:00Z"
 )
+
+
+Engine = Callable[[Mapping[str, str]], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """Start a program that is called pulumi, with an environment."""
+    program = tmp_path / "pulumi"
+    shutil.copy(shutil.which("sleep") or "", program)
+    started = []
+
+    def start(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([program, "60"], env=environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def message(host: str, pid: int) -> str:
@@ -23,19 +52,38 @@ def a_dead_pid() -> int:
 
 
 def test_a_lock_of_a_dead_process_of_this_host_is_stale() -> None:
-    assert are_stale(message(socket.gethostname(), a_dead_pid()))
+    assert abandoned(message(socket.gethostname(), a_dead_pid()))
+
+
+def test_a_lock_of_an_engine_whose_mctl_lives_is_needed(engine: Engine) -> None:
+    running = engine(client())
+    assert not abandoned(message(socket.gethostname(), running.pid))
+    assert running.poll() is None
+
+
+def test_an_engine_that_another_program_started_is_left_alone(engine: Engine) -> None:
+    running = engine({})
+    assert not abandoned(message(socket.gethostname(), running.pid))
+    assert running.poll() is None
+
+
+@pytest.mark.parametrize("mctl", ["{dead}:1.0", "{alive}:1.0"])
+def test_an_engine_whose_mctl_was_killed_is_ended_and_its_lock_is_nobodys(engine: Engine, mctl: str) -> None:
+    running = engine({CLIENT: mctl.format(dead=a_dead_pid(), alive=os.getpid())})
+    assert abandoned(message(socket.gethostname(), running.pid))
+    assert not psutil.pid_exists(running.pid)
 
 
 def test_a_lock_whose_pid_now_belongs_to_another_program_is_stale() -> None:
-    assert are_stale(message(socket.gethostname(), os.getpid()))
+    assert abandoned(message(socket.gethostname(), os.getpid()))
 
 
 def test_a_lock_of_another_host_is_not_ours_to_clear() -> None:
-    assert not are_stale(message("elsewhere", a_dead_pid()))
+    assert not abandoned(message("elsewhere", a_dead_pid()))
 
 
 def test_a_message_without_a_holder_clears_nothing() -> None:
-    assert not are_stale("[409] Conflict: Another update is currently in progress.")
+    assert not abandoned("[409] Conflict: Another update is currently in progress.")
 
 
 def test_holders_are_named() -> None:
