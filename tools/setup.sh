@@ -87,7 +87,9 @@ packages() {
     find_uv
     export UV_PYTHON_DOWNLOADS=never
     if [ ! -x .venv/bin/python ]; then "$uv" venv --quiet --clear --python "$python" .venv; fi
-    "$uv" sync --quiet --frozen
+    # As pip does: without it each start of mctl would compile what it imports where Python may not write bytecode.
+    "$uv" sync --quiet --frozen --compile-bytecode
+    .venv/bin/python -m compileall -q infra cli
 }
 
 case ${1:-all} in

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pulumi
@@ -16,10 +16,11 @@ from infra.machine import MachineSpec
 NAMESPACE = "mctl"
 
 
-def run() -> None:
+def run(tell: Callable[[dict[str, dict[str, Any]]], None] | None = None) -> None:
     """Declare every machine of the stack's config, and export their outputs by name as `machines`.
 
-    Raises UsageError where the config is missing or can't mean anything.
+    tell: is given the same once all are known, secrets in clear. Raises UsageError where the config is missing or can't
+    mean anything.
     """
     declared = pulumi.Config(NAMESPACE).get_object("machines")
     specs = read_machines(declared)
@@ -27,7 +28,10 @@ def run() -> None:
         pulumi.export("machines", {})
         return
     authority = Authority(pulumi.get_stack())
-    pulumi.export("machines", {spec.name: Machine(spec, authority).outputs for spec in specs})
+    machines = {spec.name: Machine(spec, authority).outputs for spec in specs}
+    pulumi.export("machines", machines)
+    if tell:
+        pulumi.Output.from_input(machines).apply(tell)
 
 
 def read_machines(declared: Any) -> list[MachineSpec]:

@@ -58,6 +58,7 @@ class Stack:
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say)
         self._engine = _Engine(found.path, found.version)
         self._refused: MctlError | None = None
+        self._made: dict[str, dict[str, Any]] | None = None
         workspace = _Workspace(
             work_dir=str(folder),
             pulumi_home=home("pulumi"),
@@ -91,7 +92,7 @@ class Stack:
 
     def refresh(self) -> None:
         """Take over into the stack state what is really there; what was begun and never seen again is dropped."""
-        watcher = self._watcher()
+        watcher, self._made = self._watcher(), None
         with self._failures(f"mctl refresh {self.name}", watcher):
             self._unlocked(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
 
@@ -140,8 +141,10 @@ class Stack:
 
         Stack outputs name a machine until the next `up`, so one that was removed is still among them.
         """
-        with self._failures(f"mctl refresh {self.name}"):
-            made = self._stack.every_output().get("machines", {})
+        made = self._made
+        if made is None:
+            with self._failures(f"mctl refresh {self.name}"):
+                made = self._stack.every_output().get("machines", {})
         declared = project.machines(self.folder, self.name)
         return [machine for name, machine in made.items() if name in declared and machine.get("engine_version")]
 
@@ -172,12 +175,16 @@ class Stack:
             work()
 
     def _run_program(self) -> None:
-        """Run the program, keeping what it refuses: the engine would hand it back as a traceback."""
+        """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
+        self._made = None
         try:
-            program.run()
+            program.run(self._keep_made)
         except MctlError as error:
             self._refused = error
             raise
+
+    def _keep_made(self, machines: dict[str, dict[str, Any]]) -> None:
+        self._made = machines
 
     @contextmanager
     def _failures(self, mend: str, watcher: Watcher | None = None) -> Iterator[None]:
