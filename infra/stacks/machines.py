@@ -15,7 +15,7 @@ from pathlib import Path
 from infra.components import drivers
 from infra.errors import HostError, NameTakenError, NotFoundError, RecordError, StackError
 from infra.machine import MachineSpec
-from infra.stacks import docker_context, project, records
+from infra.stacks import docker_context, program, project, records, state_files
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.ssh import ssh_command
@@ -45,6 +45,7 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     """
     folder = project.find_project()
     _refuse_taken(folder, spec.name, stack)
+    program.check(spec)
     driver = drivers.load(spec.provider)
     spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
     opened = Stack(folder, stack, report, make=True)
@@ -198,7 +199,7 @@ def _keep_records(opened: Stack, report: Report) -> list[Record]:
     """Write a record and a docker context for each machine that the stack has made, and forget those it has no more."""
     kept = []
     stack, folder = opened.name, str(opened.folder)
-    file = project.state_file(opened.folder, stack)
+    file = state_files.path(opened.folder, stack)
     state = file, records.changed(file)
     for outputs in opened.machines():
         record = records.save(outputs, stack=stack, project=folder, state=state)

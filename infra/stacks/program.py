@@ -7,6 +7,8 @@ from typing import Any
 
 import pulumi
 
+from infra.components import drivers
+from infra.components.engine_scripts.configure import split_opts
 from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
@@ -24,6 +26,8 @@ def run(tell: Callable[[dict[str, dict[str, Any]]], None] | None = None) -> None
     """
     declared = pulumi.Config(NAMESPACE).get_object("machines")
     specs = read_machines(declared)
+    for spec in specs:
+        check(spec)
     if not specs:
         pulumi.export("machines", {})
         return
@@ -32,6 +36,13 @@ def run(tell: Callable[[dict[str, dict[str, Any]]], None] | None = None) -> None
     pulumi.export("machines", machines)
     if tell:
         pulumi.Output.from_input(machines).apply(tell)
+
+
+def check(spec: MachineSpec) -> None:
+    """Refuse what can't be made, before anything is. Raises UsageError."""
+    driver = drivers.load(spec.provider)
+    drivers.read_args(driver, spec.name, spec.options)
+    split_opts(spec.engine)
 
 
 def read_machines(declared: Any) -> list[MachineSpec]:

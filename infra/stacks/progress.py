@@ -17,6 +17,9 @@ from infra.errors import Interrupted, MctlError, PassphraseError, StackError
 Report = Callable[["Progress"], None]
 
 MARK = re.compile(r"^mctl-(step|notice|error|mend): ?(.*)$", re.MULTILINE)
+# What the engine puts before a reason, and lines of its that are none.
+BEFORE = re.compile(r"^(error: |rpc error: code = \w+ desc = |\* |\d+\) )+")
+NO_REASON = re.compile(r"sdk-|----|\d+ errors? occurred:$")
 STEPS = {
     "hypervisor:index:VirtualMachine": {
         "create": "Creating the virtual machine",
@@ -41,8 +44,7 @@ class Progress:
 class Watcher:
     """Follow the events of one engine run.
 
-    phases: seconds by machine and phase (`boot`, `install`, `configure`). changes: operations by resource that are not
-    `same`.
+    phases: seconds by machine and phase (`boot`, `install`, `configure`).
     """
 
     def __init__(self, machines: Sequence[str], report: Report) -> None:
@@ -52,7 +54,6 @@ class Watcher:
         self._began: dict[tuple[str, str], float] = {}
         self._errors: list[tuple[str, str]] = []
         self.phases: dict[str, dict[str, float]] = {}
-        self.pending = False
 
     def __call__(self, event: Any) -> None:
         """Take one engine event (`pulumi.automation.EngineEvent`)."""
@@ -102,8 +103,6 @@ class Watcher:
         machine = self._machine(urn)
         if severity == "error":
             self._errors.append((urn, text))
-        elif severity == "warning":
-            self.pending = self.pending or "pending" in text
         elif severity.startswith("info"):
             marked = MARK.findall(text)
             if marked:
@@ -143,14 +142,13 @@ def _plain(text: str) -> str:
 
 
 def _stderr_of(text: str) -> str:
-    return text.partition("stderr:")[2].strip() or text
+    return text.partition("stderr:")[2] if "stderr:" in text else text
 
 
 def _sentence(text: str) -> str:
     """Give the first line that says something, without what the engine puts before it."""
-    lines = [line.strip() for line in _plain(text).splitlines()]
-    for line in lines:
-        line = re.sub(r"^(error: |rpc error: code = \w+ desc = )+", "", line)
-        if line and not line.startswith(("sdk-", "* ", "----")):
-            return line.rstrip(":")
+    for line in _plain(text).splitlines():
+        said = BEFORE.sub("", line.strip())
+        if said and not NO_REASON.match(said):
+            return said.rstrip(":")
     return "the Pulumi engine failed without a word"

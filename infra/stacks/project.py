@@ -6,17 +6,14 @@ edit.
 
 from __future__ import annotations
 
-import glob
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from filelock import FileLock
 from ruamel.yaml import YAML
@@ -28,7 +25,6 @@ from infra.machine import MachineSpec
 from infra.stacks.home import home
 
 PROJECT = "mctl"
-BACKEND = "PULUMI_BACKEND_URL"
 KEY = "mctl:machines"
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
@@ -88,28 +84,8 @@ def declares(project: Path, stack: str, machine: str) -> bool:
 
 
 def backend(project: Path) -> str:
-    """Give the URL of where the stack state is: what the environment says, else the project, else mctl's home."""
-    declared = (_read(project / "Pulumi.yaml").get("backend") or {}).get("url")
-    return str(os.environ.get(BACKEND) or declared or Path(home("state")).as_uri())
-
-
-def state_file(project: Path, stack: str) -> str:
-    """Give the file that holds the stack state; nothing where the backend keeps it elsewhere.
-
-    Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/store.go
-    """
-    scheme, _, path = backend(project).partition("://")
-    root = os.path.join(project, os.path.expanduser(unquote(path)))
-    return os.path.join(root, ".pulumi", "stacks", PROJECT, f"{stack}.json") if scheme == "file" else ""
-
-
-def sweep_state(project: Path, stack: str) -> None:
-    """Delete what an engine that was killed while it wrote left beside the file of a stack that is no more."""
-    file = Path(state_file(project, stack))
-    left_over = re.compile(re.escape(file.name) + r"(\.bak|\.attrs)*\.[0-9a-f]+\.tmp")
-    for beside in file.parent.glob(f"{glob.escape(file.name)}.*") if file.name else ():
-        if left_over.fullmatch(beside.name):
-            beside.unlink(missing_ok=True)
+    """Give the URL of the backend that the project itself names, or nothing."""
+    return str((_read(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")
 
 
 def is_ours_alone(project: Path, stack: str) -> bool:

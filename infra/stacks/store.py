@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
@@ -25,10 +25,12 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 from infra.errors import MctlError, NotFoundError, StackLockedError
-from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins
+from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
 from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
 
+T = TypeVar("T")
+HALF_WRITTEN = "unexpected end of JSON input"  # of state or a lock that a full disk or a kill cut off
 MACHINE = "mctl:infra:Machine"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -57,6 +59,7 @@ class Stack:
         found = pulumi_program.find_pulumi(self._say, _install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say)
         self._engine = _Engine(found.path, found.version)
+        state_files.require_space(folder)
         self._refused: MctlError | None = None
         self._made: dict[str, dict[str, Any]] | None = None
         workspace = _Workspace(
@@ -127,7 +130,7 @@ class Stack:
         """Remove the empty stack itself, with its backups."""
         with self._failures(f"mctl rm {self.name}"):
             self._unlocked(lambda: self._stack.workspace.remove_stack(self.name))
-        project.sweep_state(self.folder, self.name)
+        state_files.sweep(self.folder, self.name)
 
     def settle(self) -> None:
         """Find what an interrupted run began to make, and take it into the stack state, or drop it where it is not."""
@@ -144,13 +147,13 @@ class Stack:
         made = self._made
         if made is None:
             with self._failures(f"mctl refresh {self.name}"):
-                made = self._stack.every_output().get("machines", {})
+                made = self._mended(self._stack.every_output).get("machines", {})
         declared = project.machines(self.folder, self.name)
         return [machine for name, machine in made.items() if name in declared and machine.get("engine_version")]
 
     def _state(self) -> dict[str, Any]:
         with self._failures(f"mctl refresh {self.name}"):
-            return dict(self._stack.export_stack().deployment or {})
+            return dict(self._mended(self._stack.export_stack).deployment or {})
 
     def _descendants(self, machine: str) -> list[str]:
         resources = self._state().get("resources") or []
@@ -166,13 +169,23 @@ class Stack:
     def _unlocked(self, work: Callable[[], object]) -> None:
         """Run, and once more where only a killed run's lock stood in the way."""
         try:
-            work()
+            self._mended(work)
         except auto.ConcurrentUpdateError as error:
             if not locks.abandoned(str(error)):
                 raise
             self._report(Progress("", "Clearing the lock of a run that was killed"))
             self._stack.cancel()
             work()
+
+    def _mended(self, work: Callable[[], T]) -> T:
+        """Run, and once more where only what an engine left half written stood in the way."""
+        try:
+            return work()
+        except auto.CommandError as error:
+            if HALF_WRITTEN not in str(error):
+                raise
+            state_files.mend(self.folder, self.name)
+            return work()
 
     def _run_program(self) -> None:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
@@ -320,7 +333,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_SUPPRESS_NEO_LINK": "true",
         "PULUMI_OPTION_REMOVE_BACKUPS": "true",  # old checkpoints hold the removed stack's keys
-        project.BACKEND: project.backend(folder),
+        state_files.VARIABLE: state_files.backend(folder),
     }
 
 

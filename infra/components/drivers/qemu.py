@@ -19,8 +19,7 @@ from infra.machine import MachineSpec
 
 PLUGIN_VERSION = "0.1.0"
 MIB = 1024**2
-GIB = 1024**3
-FREE_BYTES = 2 * GIB  # disks are thin: this much holds Docker's packages and a few images
+FREE_BYTES = 2 * 1024 * MIB  # disks are thin: this much holds Docker's packages and a few images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,19 @@ class QemuArgs:
         (), help="Port of the VM to reach from this computer: GUEST, or HOST:GUEST (repeatable)", env="QEMU_OPEN_PORT"
     )
     user_data: str = option("", help="File with your own cloud-init user data", env="QEMU_USER_DATA")
+
+
+# What the command line calls the plugin's inputs, where it is not the same word.
+OPTIONS = {
+    "cpus": "cpu-count",
+    "disk": "disk-size",
+    "forwards": "open-port",
+    "sshUser": "ssh-user",
+    "userData": "user-data",
+}
+
+
+KEYS = ("authorized_key", "host_private_key", "host_public_key")
 
 
 class VirtualMachine(pulumi.CustomResource):
@@ -57,8 +69,7 @@ class VirtualMachine(pulumi.CustomResource):
 
     def translate_input_property(self, prop: str) -> str:
         """Spell an input as the plugin does: `sshUser`."""
-        first, *rest = prop.split("_")
-        return first + "".join(word.capitalize() for word in rest)
+        return _camel(prop)
 
     def translate_output_property(self, prop: str) -> str:
         """Spell an output as Python does: `ssh_port`."""
@@ -68,22 +79,12 @@ class VirtualMachine(pulumi.CustomResource):
 def vm(spec: MachineSpec, args: QemuArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
     """Declare the VM."""
     assert identity is not None  # noqa: S101 - this driver makes VMs
-    inputs = {
-        "name": spec.name,
-        "image": args.image,
-        "image_sha256": args.image_sha256,
-        "cpus": args.cpu_count,
-        "memory": args.memory,
-        "disk": args.disk_size,
-        "forwards": forwards(spec.name, args),
-        "ssh_user": args.ssh_user,
+    keys = {
         "authorized_key": identity.user_public_key,
         "host_private_key": pulumi.Output.secret(identity.host_private_key),
         "host_public_key": identity.host_public_key,
-        "user_data": _user_data(spec.name, args),
-        "running": spec.running,
     }
-    machine = VirtualMachine(f"{spec.name}-vm", inputs, opts)
+    machine = VirtualMachine(f"{spec.name}-vm", _declared(spec, args) | keys, opts)
     return Vm(
         resource=machine,
         instance_id=machine.instance_id,
@@ -97,32 +98,45 @@ def vm(spec: MachineSpec, args: QemuArgs, identity: Identity | None, opts: pulum
     )
 
 
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _declared(spec: MachineSpec, args: QemuArgs) -> dict[str, Any]:
+    """Give the plugin's inputs that the declaration alone decides."""
+    return {
+        "name": spec.name,
+        "image": args.image,
+        "image_sha256": args.image_sha256,
+        "cpus": args.cpu_count,
+        "memory": args.memory,
+        "disk": args.disk_size,
+        "forwards": forwards(spec.name, args),
+        "ssh_user": args.ssh_user,
+        "user_data": _user_data(spec.name, args),
+        "running": spec.running,
+    }
+
+
 def check(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
     """Look whether a VM could be made here, and make the files' paths absolute. Raises PreCreateError or UsageError."""
     # Only a check needs the plugin's code, and only on the computer that makes VMs.
-    from infra.plugins.hypervisor import image, requirements, vm_folder
-    from infra.plugins.server import PluginError
+    from infra.plugins.hypervisor import image, inputs, requirements, vm_folder
 
     for finding in requirements.check_host():
         if not finding.ok:
             raise PreCreateError(f"{finding.what}: {finding.found}", machine=spec.name, mend=finding.mend)
-    forwards(spec.name, args)
-    _user_data(spec.name, args)
-    disk = image.here(args.image, args.image_sha256)
-    if args.image and "://" not in args.image and not disk:
+    if args.image and "://" not in args.image and not image.here(args.image, args.image_sha256):
         raise PreCreateError(
             f"there is no image {args.image}", machine=spec.name, mend="name an image file or URL with --qemu-image"
         )
-    try:
-        size = image.describe(disk)[1] if disk else 0
-    except PluginError as error:
-        raise PreCreateError(str(error), machine=spec.name, mend="name another image with --qemu-image") from None
-    if size > args.disk_size * GIB:
-        raise PreCreateError(
-            f"a disk of {args.disk_size} GiB is smaller than its image",
-            machine=spec.name,
-            mend=f"--qemu-disk-size {-(-size // GIB)} or more",
-        )
+    declared = _declared(spec, args) | dict.fromkeys(KEYS, "to be made")
+    _, failures = inputs.check({_camel(name): value for name, value in declared.items()})
+    if failures:
+        option = OPTIONS.get(failures[0].property, failures[0].property)
+        raise UsageError(failures[0].reason, machine=spec.name, mend=f"give another --qemu-{option}")
+    _check_ports(spec.name, declared["forwards"])
     _check_space(spec.name, vm_folder.home())
     return _with_absolute_paths(spec, args)
 
@@ -152,6 +166,21 @@ def _user_data(machine: str, args: QemuArgs) -> str:
             machine=machine,
             mend="name a file that you can read with --qemu-user-data",
         ) from None
+
+
+def _check_ports(machine: str, declared: Mapping[str, int]) -> None:
+    """Refuse a port of this computer that another program has; the machine's own VM may, from a create that stopped."""
+    from infra.plugins.hypervisor import ports, vm_folder
+
+    records = [record for folder in vm_folder.every() if (record := folder.load())]
+    own = {port for record in records if record.inputs.get("name") == machine for port in record.ports.values()}
+    for guest, port in declared.items():
+        if port and port not in own and not ports.is_free(port):
+            raise PreCreateError(
+                f"port {port} of this computer is taken",
+                machine=machine,
+                mend=f"end the program that listens on it, or choose another: --qemu-open-port PORT:{guest}",
+            )
 
 
 def _check_space(machine: str, home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from infra.plugins.hypervisor import image, qemu
@@ -23,6 +24,7 @@ DEFAULTS: Properties = {
 }
 REQUIRED = ("name", "authorizedKey", "hostPrivateKey", "hostPublicKey")
 NUMBERS = {"cpus": (1, 256, "processors"), "memory": (256, 4 * 1024**2, "MiB"), "disk": (1, 64 * 1024, "GiB")}
+USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8), CAVEATS
 REPLACING = ("name", "image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
 RESTARTING = ("cpus", "memory", "disk", "forwards")
 SEED_FIELDS = {"hostPrivateKey": "host_private_key", "userData": "user_data"}
@@ -44,6 +46,8 @@ def check(given: Properties) -> tuple[Properties, list[CheckFailure]]:
         if not has_unknown(values[key]) and not _whole(values[key], least, most):
             failures.append(CheckFailure(key, f"{key} must be a whole number of {unit} from {least} to {most}"))
     failures += _user_data(values["userData"])
+    if not has_unknown(values["sshUser"]) and not USER.fullmatch(str(plain(values["sshUser"]))):
+        failures.append(CheckFailure("sshUser", f"{plain(values['sshUser'])!r} is not a user's name such as mctl"))
     return values, failures or _fits(values)
 
 

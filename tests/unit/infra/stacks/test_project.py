@@ -27,38 +27,6 @@ def test_below_a_project_of_ours_that_one_is_used(tmp_path: Path, monkeypatch: p
     assert project.find_project() == tmp_path
 
 
-@pytest.mark.parametrize(
-    ("variable", "declared", "url", "file"),
-    [
-        ("", "", "file://{home}/state", "{home}/state/.pulumi/stacks/mctl/prod.json"),
-        ("", "file:///srv/a%20b", "file:///srv/a%20b", "/srv/a b/.pulumi/stacks/mctl/prod.json"),
-        ("", "file://./here", "file://./here", "{project}/./here/.pulumi/stacks/mctl/prod.json"),
-        ("s3://bucket", "file:///srv", "s3://bucket", ""),
-    ],
-)
-def test_the_state_is_where_the_environment_or_the_project_says_else_at_home(
-    variable: str, declared: str, url: str, file: str, tmp_path: Path, mctl_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backend = f"backend: {{url: '{declared}'}}\n" if declared else ""
-    (tmp_path / "Pulumi.yaml").write_text(f"name: mctl\nruntime: python\n{backend}")
-    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
-    if variable:
-        monkeypatch.setenv("PULUMI_BACKEND_URL", variable)
-    assert project.backend(tmp_path) == url.format(home=mctl_home)
-    assert project.state_file(tmp_path, "prod") == file.format(home=mctl_home, project=tmp_path)
-
-
-def test_what_a_killed_engine_left_half_written_goes_with_its_stack_alone(mctl_home: Path) -> None:
-    project.find_project()
-    state = Path(project.state_file(mctl_home, "web-1"))
-    state.parent.mkdir(parents=True)
-    others = ["web-1.json", "web-1.json.bak", "web-1.json.json.18eb.tmp", "web-10.json.18eb.tmp"]
-    for name in [*others, "web-1.json.18eb2568e9fc3dcc.tmp", "web-1.json.bak.18eb2568e9fc3dcc.tmp"]:
-        (state.parent / name).touch()
-    project.sweep_state(mctl_home, "web-1")
-    assert sorted(file.name for file in state.parent.iterdir()) == sorted(others)
-
-
 def test_a_project_of_someone_else_is_passed_by(tmp_path: Path, mctl_home: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: shop\nruntime: nodejs\n")
     assert project.find_project() == mctl_home
