@@ -33,18 +33,19 @@ class Authority:
         )
         self.cert = _pem(self._cert)
 
-    def server(self, *hosts: str) -> Pair:
+    def server(self, *hosts: str, days: int = 1) -> Pair:
+        """Make a server's certificate; negative days: one that has expired."""
         names: list[x509.GeneralName] = [
             x509.IPAddress(ip_address(h)) if h.replace(".", "").isdigit() else x509.DNSName(h) for h in hosts
         ]
-        return self._leaf("server", ExtendedKeyUsageOID.SERVER_AUTH, names)
+        return self._leaf("server", ExtendedKeyUsageOID.SERVER_AUTH, names, days)
 
     def client(self) -> Pair:
-        return self._leaf("client", ExtendedKeyUsageOID.CLIENT_AUTH, [])
+        return self._leaf("client", ExtendedKeyUsageOID.CLIENT_AUTH, [], days=1)
 
-    def _leaf(self, name: str, usage: ObjectIdentifier, names: list[x509.GeneralName]) -> Pair:
+    def _leaf(self, name: str, usage: ObjectIdentifier, names: list[x509.GeneralName], days: int) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name), self._name, key.public_key())
+        builder = _builder(_name(name), self._name, key.public_key(), days)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -58,7 +59,9 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int = 1
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -66,8 +69,8 @@ def _builder(subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePubl
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days))
     )
 
 

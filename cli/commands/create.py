@@ -10,6 +10,8 @@ import typer
 
 from cli.driver_options import DEFAULT_PROVIDER, VARIABLES, chosen_provider, with_driver_options
 from cli.progress import progress
+from infra.components.drivers import load
+from infra.machine import EngineSpec, MachineSpec
 
 
 def _option(panel: str, text: str, *flags: str, envvar: list[str] | None = None) -> Any:
@@ -54,9 +56,6 @@ def _create(
 
     Run again after a failure, it goes on where it stopped.
     """
-    from infra.components.drivers import load
-    from infra.machine import EngineSpec, MachineSpec
-
     engine = EngineSpec(
         install=engine_install,
         version=engine_version,

@@ -23,8 +23,8 @@ class Engine(pulumi.ComponentResource):
     """Install Docker Engine while certificates are signed, then configure and start it once.
 
     connection: how to reach the host. vm: what the engine is deleted with. provider: told by the engine's label
-    `provider=…`. running: False leaves the host, which is switched off, alone. Raises UsageError for an engine option
-    that mctl sets itself.
+    `provider=…`. port: where the daemon listens. running: False leaves the host, which is switched off, alone. Raises
+    UsageError for an engine option that mctl sets itself.
     """
 
     engine_version: pulumi.Output[str]
@@ -41,15 +41,12 @@ class Engine(pulumi.ComponentResource):
         server_cert: pulumi.Input[str],
         server_key: pulumi.Input[str],
         provider: str,
+        port: int,
         running: bool = True,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mctl:infra:Engine", f"{name}-engine", {}, opts)
-        shared: dict[str, Any] = {
-            "parent": self,
-            "deleted_with": vm,
-            "ignore_changes": None if running else INPUTS,
-        }
+        shared: dict[str, Any] = {"parent": self, "deleted_with": vm, "ignore_changes": None if running else INPUTS}
         installed = command.remote.Command(
             f"{name}-install",
             connection=connection,
@@ -63,7 +60,7 @@ class Engine(pulumi.ComponentResource):
         configured = command.remote.Command(
             f"{name}-configure",
             connection=connection,
-            create=configure(spec, name, provider),
+            create=configure(spec, name, provider, port),
             stdin=pems.apply(lambda texts: certificates(*texts)),
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,

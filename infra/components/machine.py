@@ -43,6 +43,7 @@ class Machine(pulumi.ComponentResource):
             spec=spec.engine,
             connection=_connection(vm, booting=driver.makes_vm),
             vm=vm.resource,
+            port=vm.engine_port,
             ca_cert=authority.ca_cert,
             server_cert=certificate.cert,
             server_key=certificate.key,

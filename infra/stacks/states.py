@@ -107,6 +107,8 @@ def _reason(failure: Exception) -> str:
         return f"the server's certificate is refused: {failure.verify_message}"
     if isinstance(failure, TimeoutError):
         return "no answer in time"
+    if isinstance(failure, ssl.SSLEOFError):
+        return "the daemon hung up"
     if isinstance(failure, OSError) and failure.strerror:
         return failure.strerror[0].lower() + failure.strerror[1:]
     return str(failure) or type(failure).__name__

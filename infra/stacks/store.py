@@ -59,7 +59,8 @@ class Stack:
         found = pulumi_program.find_pulumi(self._say, _install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say)
         self._engine = _Engine(found.path, found.version)
-        state_files.require_space(folder)
+        if make:
+            state_files.require_space(folder)
         self._refused: MctlError | None = None
         self._made: dict[str, dict[str, Any]] | None = None
         workspace = _Workspace(
@@ -88,6 +89,7 @@ class Stack:
 
     def up(self, mend: str) -> Mapping[str, Mapping[str, float]]:
         """Bring the stack to what it declares; give the seconds of each machine's phases."""
+        state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
         watcher = self._watcher()
         with self._failures(mend, watcher):
             self._unlocked(lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never"))

@@ -75,6 +75,11 @@ class Shop:
         facts: dict[str, Any] = json.loads(self.mctl("inspect", name).out)
         return facts
 
+    def is_old(self, name: str) -> bool:
+        """Tell whether the stack state has changed since a record was written."""
+        facts = json.loads((self.home / "machines" / name / "machine.json").read_text())
+        return bool(Path(facts["state_file"]).stat().st_mtime_ns != facts["state_time"])
+
     def left(self) -> list[str]:
         """List what a removed machine must not leave: records, VMs, stacks, backups, locks, contexts, declarations."""
         state = self.home / "state" / ".pulumi"

@@ -41,7 +41,8 @@ class Vm:
     """What a driver's VM offers to the rest of the machine.
 
     resource: whatever lives on the VM is `deleted_with` it. ssh_private_key: None means the SSH agent. docker_port:
-    where 2376 of the host is reached. ssh_host_key: authorized_keys style, `ssh-ed25519 AAAA…`.
+    where the daemon's port is reached. engine_port: where the daemon listens on the host. ssh_host_key: authorized_keys
+    style, `ssh-ed25519 AAAA…`.
     """
 
     resource: pulumi.Resource
@@ -53,6 +54,7 @@ class Vm:
     ssh_private_key: pulumi.Input[str] | None
     ssh_host_key: pulumi.Input[str]
     docker_port: pulumi.Input[int]
+    engine_port: int = 2376
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ Options follow docker-machine's generic driver. The host's key is known before t
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from infra.machine import MachineSpec
 
 CONNECT_SECONDS = 10
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
+DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")  # ssh(1), -i
 ACCEPT_NEW = "accept-new"
 # The order of preference where a host has several: what our own machines have comes first.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
@@ -34,7 +36,9 @@ class GenericArgs:
         "root", help="User to log in as; root, or one with passwordless sudo", env="GENERIC_SSH_USER"
     )
     ssh_port: int = option(22, help="Port of the host's SSH server", env="GENERIC_SSH_PORT")
-    ssh_key: str = option("", help="Private key file; default: the SSH agent", env="GENERIC_SSH_KEY")
+    ssh_key: str = option(
+        "", help="Private key file; default: the SSH agent's keys, else one in ~/.ssh", env="GENERIC_SSH_KEY"
+    )
     engine_port: int = option(2376, help="Port on which the Docker daemon listens", env="GENERIC_ENGINE_PORT")
 
 
@@ -58,12 +62,16 @@ def vm(spec: MachineSpec, args: GenericArgs, _identity: Identity | None, opts: p
         ssh_private_key=pulumi.Output.secret(_private_key(spec.name, args)) if args.ssh_key else None,
         ssh_host_key=spec.ssh_host_key or _known_key(spec.name, args),
         docker_port=args.engine_port,
+        engine_port=args.engine_port,
     )
 
 
 def check(spec: MachineSpec, args: GenericArgs) -> MachineSpec:
-    """Pin the host's key and log in once. Raises PreCreateError saying which of the two failed and why."""
+    """Choose the user's key, pin the host's, and log in once. Raises PreCreateError saying what failed and why."""
+    args = replace(args, ssh_key=_chosen_key(args))
     _private_key(spec.name, args)
+    if args.ssh_key:
+        spec = replace(spec, options={**spec.options, "ssh_key": args.ssh_key})
     if spec.ssh_host_key == ACCEPT_NEW:
         spec = replace(spec, ssh_host_key=_pick(_keyscan(spec.name, args), spec.name, args))
     spec = replace(spec, ssh_host_key=spec.ssh_host_key or _known_key(spec.name, args))
@@ -73,6 +81,16 @@ def check(spec: MachineSpec, args: GenericArgs) -> MachineSpec:
 
 def _where(args: GenericArgs) -> str:
     return args.ip_address if args.ssh_port == 22 else f"[{args.ip_address}]:{args.ssh_port}"
+
+
+def _chosen_key(args: GenericArgs) -> str:
+    """Give the key file's absolute path: the named one, else the first default one; nothing where an agent has keys."""
+    if args.ssh_key:
+        return str(Path(args.ssh_key).expanduser().absolute())
+    asked = ["ssh-add", "-l"] if shutil.which("ssh-add") and os.environ.get("SSH_AUTH_SOCK") else ["false"]
+    if subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0:
+        return ""
+    return next((str(file) for key in DEFAULT_KEYS if (file := Path(key).expanduser()).is_file()), "")
 
 
 def _private_key(machine: str, args: GenericArgs) -> str:

@@ -19,7 +19,7 @@ from infra.machine import EngineSpec
 
 PORT = 2376
 DAEMON_FLAGS = (
-    f"--host=tcp://0.0.0.0:{PORT}",
+    "--host=tcp://0.0.0.0:{port}",
     "--tlsverify",
     "--tlscacert=/etc/docker/ca.pem",
     "--tlscert=/etc/docker/server.pem",
@@ -36,20 +36,27 @@ OURS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey", "config-file")
 Settings = dict[str, list[str]]
 
 
-def configure(spec: EngineSpec, machine: str, provider: str) -> str:
+def configure(spec: EngineSpec, machine: str, provider: str, port: int = PORT) -> str:
     """Write the script; its standard input is made by `certificates`. Raises UsageError for an option it can't take."""
-    return as_root(configure_as_root(spec, machine, provider))
+    return as_root(configure_as_root(spec, machine, provider, port))
 
 
-def configure_as_root(spec: EngineSpec, machine: str, provider: str) -> str:
+def configure_as_root(spec: EngineSpec, machine: str, provider: str, port: int = PORT) -> str:
     """Write the part that runs as root."""
     asked, opts = split_opts(spec)
     settings = with_provider(asked, provider)
     return "".join(
         [
-            variables(machine=machine, only_provider_label="" if asked["label"] else "yes"),
+            variables(
+                machine=machine,
+                port=str(port),
+                port_hex=f"{port:04X}",
+                only_provider_label="" if asked["label"] else "yes",
+            ),
             _function("daemon_json", heredoc(daemon_json(settings))),
-            _flag_functions("daemon_flags", "openrc_flags", [*DAEMON_FLAGS, *opts], []),
+            _flag_functions(
+                "daemon_flags", "openrc_flags", [*(flag.format(port=port) for flag in DAEMON_FLAGS), *opts], []
+            ),
             _flag_functions(
                 "setting_flags",
                 "openrc_setting_flags",

@@ -101,8 +101,8 @@ write_openrc_conf() {
 
 running() { if systemd; then systemctl --quiet is-active docker.service; else rc-service --quiet docker status >/dev/null 2>&1; fi; }
 
-# Port 2376 in the kernel's table of sockets, in state LISTEN.
-listening() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':0948 [0-9A-F]*:0000 0A '; }
+# The daemon's port in the kernel's table of sockets, in state LISTEN.
+listening() { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ":$port_hex [0-9A-F]*:0000 0A "; }
 
 # What the daemon itself says, not what is installed.
 server_version() {
@@ -151,7 +151,7 @@ await_daemon() {
   tries=0
   until listening && version=$(server_version) && [ -n "$version" ]; do
     tries=$((tries + 1))
-    [ "$tries" -lt 120 ] && { running || [ "$tries" -lt 10 ]; } || not_started "it runs, but does not listen on port 2376"
+    [ "$tries" -lt 120 ] && { running || [ "$tries" -lt 10 ]; } || not_started "it runs, but does not listen on port $port"
     sleep 0.5
   done
 }

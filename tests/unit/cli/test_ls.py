@@ -6,11 +6,12 @@ import pytest
 
 from infra.stacks import records
 from tests import daemon
+from tests.certificates import Authority
 from tests.cli_runner import Ran, Run
 from tests.stack_outputs import outputs
 
-CA = daemon.authority()
-SERVER, CLIENT = daemon.leaf(CA, "server"), daemon.leaf(CA, "client")
+CA = Authority()
+SERVER, CLIENT = CA.server("127.0.0.1"), CA.client()
 pytestmark = pytest.mark.usefixtures("mctl_home")
 
 
@@ -22,7 +23,7 @@ def closed_port() -> int:
 
 def save(name: str, docker_port: int | None = None, **changes: object) -> str:
     url = f"tcp://127.0.0.1:{docker_port or closed_port()}"
-    pems = {"ca_cert": CA.cert_pem, "client_cert": CLIENT.cert_pem, "client_key": CLIENT.key_pem}
+    pems = {"ca_cert": CA.cert, "client_cert": CLIENT.cert, "client_key": CLIENT.key}
     settings = {"address": "127.0.0.1", "ssh_port": closed_port(), "docker_url": url, **pems, **changes}
     records.save(outputs(name, **settings), stack="prod", project="/project")
     return url

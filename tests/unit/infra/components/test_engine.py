@@ -62,6 +62,7 @@ class Built:
             server_cert=CERT,
             server_key=KEY,
             provider="generic",
+            port=2376,
             running=running,
             opts=pulumi.ResourceOptions(transformations=[self._note]),
         )

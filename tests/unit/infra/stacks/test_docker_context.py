@@ -8,6 +8,7 @@ import pytest
 
 from infra.stacks import docker_context, records
 from tests import daemon
+from tests.certificates import Authority
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import outputs
 
@@ -18,12 +19,12 @@ pytestmark = [
 ]
 
 
-CA = daemon.authority()
-CLIENT = daemon.leaf(CA, "client")
+CA = Authority()
+CLIENT = CA.client()
 
 
 def save(name: str, **changes: object) -> records.Record:
-    pems = {"ca_cert": CA.cert_pem, "client_cert": CLIENT.cert_pem, "client_key": CLIENT.key_pem}
+    pems = {"ca_cert": CA.cert, "client_cert": CLIENT.cert, "client_key": CLIENT.key}
     return records.save(outputs(name, **(pems | changes)), stack="prod", project="/project")
 
 
@@ -48,25 +49,25 @@ def test_a_machine_gets_a_context_with_its_certificates() -> None:
     assert context["Endpoints"]["docker"] == {"Host": "tcp://192.0.2.7:2376", "SkipTLSVerify": False}
     assert sorted(context["TLSMaterial"]["docker"]) == ["ca.pem", "cert.pem", "key.pem"]
     stored = Path(context["Storage"]["TLSPath"], "docker", "key.pem")
-    assert stored.read_text() == CLIENT.key_pem
+    assert stored.read_text() == CLIENT.key
     assert oct(stored.stat().st_mode & 0o777) == "0o600"
 
 
 def test_docker_reaches_the_machine_through_its_context(tmp_path: Path) -> None:
-    with daemon.serve(CA, daemon.leaf(CA, "server"), tmp_path) as port:
+    with daemon.serve(CA, CA.server("127.0.0.1"), tmp_path) as port:
         docker_context.create_or_update(save("web-1", docker_url=f"tcp://127.0.0.1:{port}"))
         assert docker("--context", "web-1", "version", "--format", "{{.Server.Version}}") == "27.3.1\n"
 
 
 def test_a_machine_that_moved_takes_its_context_along() -> None:
     docker_context.create_or_update(save("web-1"))
-    renewed = daemon.leaf(CA, "client")
-    pems = {"client_cert": renewed.cert_pem, "client_key": renewed.key_pem}
+    renewed = CA.client()
+    pems = {"client_cert": renewed.cert, "client_key": renewed.key}
     moved = save("web-1", docker_url="tcp://192.0.2.8:2376", **pems)
     assert docker_context.create_or_update(moved) is None
     context = inspected("web-1")
     assert context["Endpoints"]["docker"]["Host"] == "tcp://192.0.2.8:2376"
-    assert Path(context["Storage"]["TLSPath"], "docker", "cert.pem").read_text() == renewed.cert_pem
+    assert Path(context["Storage"]["TLSPath"], "docker", "cert.pem").read_text() == renewed.cert
 
 
 def test_a_home_with_commas_and_quotes_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

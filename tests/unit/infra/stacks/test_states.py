@@ -8,13 +8,14 @@ import pytest
 from infra.stacks import records, states
 from infra.stacks.records import Record
 from tests import daemon
+from tests.certificates import Authority, Pair
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import outputs
 
 __all__ = ["mctl_home"]
 pytestmark = pytest.mark.usefixtures("mctl_home")
-CA = daemon.authority()
-SERVER, CLIENT = daemon.leaf(CA, "server"), daemon.leaf(CA, "client")
+CA = Authority()
+SERVER, CLIENT = CA.server("127.0.0.1"), CA.client()
 NO_ONE = "192.0.2.7"  # RFC 5737: an address that nothing has
 QUICK = 0.6
 
@@ -24,9 +25,9 @@ def save(name: str, docker_port: int, ssh_port: int, **changes: object) -> Recor
         "address": "127.0.0.1",
         "docker_url": f"tcp://127.0.0.1:{docker_port}",
         "ssh_port": ssh_port,
-        "ca_cert": CA.cert_pem,
-        "client_cert": CLIENT.cert_pem,
-        "client_key": CLIENT.key_pem,
+        "ca_cert": CA.cert,
+        "client_cert": CLIENT.cert,
+        "client_key": CLIENT.key,
     }
     return records.save(outputs(name, **(settings | changes)), stack="prod", project="/project")
 
@@ -56,13 +57,11 @@ def test_a_daemon_that_answers_is_running_with_its_version(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("server", "reason"),
     [
-        (daemon.leaf(daemon.authority(), "server"), "unable to get local issuer certificate"),
-        (daemon.leaf(CA, "server", days=-1), "certificate has expired"),
+        (Authority("another CA").server("127.0.0.1"), "unable to get local issuer certificate"),
+        (CA.server("127.0.0.1", days=-1), "certificate has expired"),
     ],
 )
-def test_a_daemon_with_a_wrong_certificate_is_running_but_refused(
-    tmp_path: Path, server: daemon.Pair, reason: str
-) -> None:
+def test_a_daemon_with_a_wrong_certificate_is_running_but_refused(tmp_path: Path, server: Pair, reason: str) -> None:
     with daemon.serve(CA, server, tmp_path) as port:
         word, version, error = judged(save("web-1", port, closed_port()))
     assert (word, version) == ("Running", "")
@@ -70,9 +69,9 @@ def test_a_daemon_with_a_wrong_certificate_is_running_but_refused(
 
 
 def test_a_daemon_that_refuses_our_certificate_is_running_with_an_error(tmp_path: Path) -> None:
-    stranger = daemon.leaf(daemon.authority(), "client")
+    stranger = Authority().client()  # of the same name, or the client would not offer it
     with daemon.serve(CA, SERVER, tmp_path) as port:
-        changes = {"client_cert": stranger.cert_pem, "client_key": stranger.key_pem}
+        changes = {"client_cert": stranger.cert, "client_key": stranger.key}
         word, version, error = judged(save("web-1", port, closed_port(), **changes))
     assert (word, version) == ("Running", "")
     assert error.startswith("Unable to query docker version: ")

@@ -1,0 +1,114 @@
+"""A VirtualMachine's inputs, and what a change of each takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.plugins.hypervisor.inputs import check
+from infra.plugins.hypervisor.virtual_machine import VirtualMachine
+from infra.plugins.server import Diff, Operation
+from infra.plugins.wire import UNKNOWN, secret
+
+GIVEN: dict[str, Any] = {
+    "name": "web-1",
+    "authorizedKey": "ssh-ed25519 AAAA",
+    "hostPrivateKey": secret("the key"),
+    "hostPublicKey": "ssh-ed25519 BBBB",
+}
+URN = "urn:pulumi:prod::mctl::hypervisor:index:VirtualMachine::web-1-vm"
+
+
+def checked(**changes: Any) -> dict[str, Any]:
+    values, failures = check(GIVEN | changes)
+    assert failures == []
+    return values
+
+
+def diff(news: dict[str, Any], ignored: tuple[str, ...] = ()) -> Diff:
+    return VirtualMachine().diff(Operation(urn=URN, olds=checked(), news=news, ignore_changes=ignored))
+
+
+def test_defaults_are_filled_in_and_ssh_and_docker_are_always_forwarded() -> None:
+    values = checked(forwards={"8080": 18080})
+    assert values["forwards"] == {"22": 0, "2376": 0, "8080": 18080}
+    assert (values["cpus"], values["memory"], values["disk"], values["running"]) == (2, 2048, 20, True)
+    assert values["hostPrivateKey"] == secret("the key")
+
+
+@pytest.mark.parametrize(
+    ("changes", "property", "reason"),
+    [
+        ({"cpu": 2}, "cpu", "VirtualMachine has no input cpu"),
+        ({"name": ""}, "name", "name is missing"),
+        ({"cpus": 0}, "cpus", "cpus must be a whole number of processors from 1 to 256"),
+        ({"cpus": True}, "cpus", "cpus must be a whole number of processors from 1 to 256"),
+        ({"memory": 255}, "memory", "memory must be a whole number of MiB from 256 to 4194304"),
+        ({"disk": 1.5}, "disk", "disk must be a whole number of GiB from 1 to 65536"),
+        (
+            {"forwards": {"http": 1}},
+            "forwards",
+            "forwards are not ports of the VM to ports of this computer: http: 1",
+        ),
+        (
+            {"forwards": {"80": 8000, "81": 8000}},
+            "forwards",
+            "forwards are not ports of the VM to ports of this computer: one port of this computer leads to two of "
+            "the VM",
+        ),
+        ({"sshUser": "root;reboot"}, "sshUser", "'root;reboot' is not a user's name such as mctl"),
+        (
+            {"userData": "echo"},
+            "userData",
+            "user data must begin with one of: #!, #cloud-config, #cloud-boothook, #include, ## template: jinja",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(changes: dict[str, Any], property: str, reason: str) -> None:  # noqa: A002
+    _, failures = check(GIVEN | changes)
+    assert [(failure.property, failure.reason) for failure in failures] == [(property, reason)]
+
+
+def test_what_is_not_known_yet_is_let_through() -> None:
+    names = (
+        "name",
+        "authorizedKey",
+        "hostPrivateKey",
+        "hostPublicKey",
+        "cpus",
+        "memory",
+        "disk",
+        "forwards",
+        "userData",
+    )
+    _, failures = check(dict.fromkeys(names, UNKNOWN))
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cpus": 4}, {"memory": 4096}, {"disk": 40}, {"running": False}, {"forwards": {"80": 0}}]
+)
+def test_size_ports_and_power_change_in_place(changes: dict[str, Any]) -> None:
+    found = diff(checked(**changes))
+    assert (found.diffs, found.replaces) == (tuple(changes), ())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image": "/other.qcow2"},
+        {"hostPrivateKey": secret("other")},
+        {"authorizedKey": "ssh-ed25519 CCCC"},
+        {"userData": "#!/bin/sh"},
+        {"disk": 10},
+    ],
+)
+def test_what_is_in_the_disk_or_the_seed_replaces_and_the_old_one_goes_first(changes: dict[str, Any]) -> None:
+    found = diff(checked(**changes))
+    assert (found.diffs, found.replaces) == (tuple(changes), tuple(changes))
+    assert found.delete_before_replace
+
+
+def test_what_is_ignored_is_no_change() -> None:
+    assert diff(checked(cpus=4), ("cpus",)).diffs == ()
