@@ -1,0 +1,201 @@
+"""The Machine component: the same outputs for every provider, and what each of its children is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import rpc
+
+from infra.components.machine import Machine, docker_url
+from infra.components.tls import Authority
+from infra.machine import EngineSpec, MachineSpec
+from tests.unit.infra.components.test_engine import awaited
+
+OUTPUTS = {
+    *("name", "provider", "instance_id", "address", "private_address", "ssh_user", "ssh_port", "docker_url"),
+    *("engine_version", "ca_cert", "client_cert", "client_key", "ssh_private_key", "ssh_host_key"),
+    *("certificate_expiry", "labels", "running"),
+}
+SECRET = {"client_key", "ssh_private_key"}
+MADE: dict[str, Mapping[str, Any]] = {
+    "tls:index/privateKey:PrivateKey": {
+        "privateKeyPem": "PEM KEY",
+        "privateKeyOpenssh": "OPENSSH KEY",
+        "publicKeyOpenssh": "ssh-ed25519 AAAA\n",
+    },
+    "tls:index/selfSignedCert:SelfSignedCert": {"certPem": "CA"},
+    "tls:index/certRequest:CertRequest": {"certRequestPem": "REQUEST"},
+    "tls:index/locallySignedCert:LocallySignedCert": {"certPem": "CERT", "validityEndTime": "2027-01-02T03:04:05Z"},
+    "command:remote:Command": {"stdout": "engine-version: 28.2.2\n", "stderr": ""},
+    "hypervisor:index:VirtualMachine": {
+        "address": "127.0.0.1",
+        "privateAddress": "10.0.2.15",
+        "sshPort": 40022.0,
+        "dockerPort": 42376.0,
+        "instanceId": "mctl-web-1",
+    },
+}
+
+
+class Recorder(pulumi.runtime.Mocks):
+    """Stand for the Pulumi engine; refuse what a machine has no business to make."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.inputs[args.typ, args.name] = dict(args.inputs)
+        if args.typ.startswith("mctl:infra:"):
+            return "", {}
+        assert args.typ in MADE, args.typ
+        return f"{args.name}-id", {**args.inputs, **MADE[args.typ]}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+        raise AssertionError(f"unexpected call {args.token}")
+
+
+class Built:
+    """One machine of a spec: its outputs' values, which of them are secret, and all that was sent."""
+
+    def __init__(self, spec: MachineSpec) -> None:
+        recorder = Recorder()
+        pulumi.runtime.set_mocks(recorder, project="mctl", stack="prod", preview=False)
+        self.values: dict[str, Any] = {}
+        self.secret: set[str] = set()
+        awaited(lambda: self._build(spec))()
+        self.sent = recorder.inputs
+
+    def _build(self, spec: MachineSpec) -> pulumi.Output[None]:
+        outputs = Machine(spec, Authority("prod")).outputs
+
+        async def secret() -> set[str]:
+            return {name for name, output in outputs.items() if await output.is_secret()}
+
+        def keep(both: list[Any]) -> None:
+            self.values, self.secret = both
+
+        return pulumi.Output.all(pulumi.Output.all(**outputs), secret()).apply(keep)
+
+    def names(self, kind: str) -> set[str]:
+        return {name for token, name in self.sent if token == kind}
+
+    def inputs(self, kind: str, name: str) -> dict[str, Any]:
+        return self.sent[kind, name]
+
+
+def qemu(**options: Any) -> MachineSpec:
+    return MachineSpec(
+        name="web-1", provider="qemu", options=options, engine=EngineSpec(labels=("tier=web",)), tls_sans=("x.example",)
+    )
+
+
+def generic(tmp_path: Path) -> MachineSpec:
+    key = tmp_path / "key"
+    key.write_text("THE USER'S KEY")
+    return MachineSpec(
+        name="box",
+        provider="generic",
+        options={"ip_address": "192.0.2.7", "ssh_key": str(key), "engine_port": 2377},
+        ssh_host_key="ssh-ed25519 HOST",
+    )
+
+
+def test_a_vm_gives_every_output_and_keeps_its_keys_secret() -> None:
+    built = Built(qemu())
+    assert built.values == {
+        "name": "web-1",
+        "provider": "qemu",
+        "instance_id": "mctl-web-1",
+        "address": "127.0.0.1",
+        "private_address": "10.0.2.15",
+        "ssh_user": "mctl",
+        "ssh_port": 40022,
+        "docker_url": "tcp://127.0.0.1:42376",
+        "engine_version": "28.2.2",
+        "ca_cert": "CA",
+        "client_cert": "CERT",
+        "client_key": "PEM KEY",
+        "ssh_private_key": "OPENSSH KEY",
+        "ssh_host_key": "ssh-ed25519 AAAA",
+        "certificate_expiry": "2027-01-02T03:04:05Z",
+        "labels": {"tier": "web"},
+        "running": True,
+    }
+    assert set(built.values) == OUTPUTS
+    assert built.secret == SECRET
+
+
+def test_a_host_that_was_there_gives_the_same_outputs(tmp_path: Path) -> None:
+    built = Built(generic(tmp_path))
+    assert set(built.values) == OUTPUTS
+    assert built.secret == SECRET
+    assert built.values["docker_url"] == "tcp://192.0.2.7:2377"
+    assert built.values["ssh_private_key"] == "THE USER'S KEY"
+
+
+def test_every_child_of_a_machine_has_its_name(tmp_path: Path) -> None:
+    for spec in (qemu(), generic(tmp_path)):
+        own = {name for _, name in Built(spec).sent if name not in ("prod", "mctl-prod") and "authority" not in name}
+        assert {name for name in own if name != spec.name and not name.startswith(f"{spec.name}-")} == set()
+
+
+def test_a_vm_gets_its_host_key_and_every_connection_pins_it() -> None:
+    built = Built(qemu())
+    vm = built.inputs("hypervisor:index:VirtualMachine", "web-1-vm")
+    assert vm["hostPublicKey"] == "ssh-ed25519 AAAA"
+    assert vm["hostPrivateKey"][rpc._special_sig_key] == rpc._special_secret_sig
+    for name in ("web-1-install", "web-1-configure"):
+        connection = plain(built.inputs("command:remote:Command", name)["connection"])
+        assert (connection["hostKey"], connection["port"], connection["dialErrorLimit"]) == (
+            "ssh-ed25519 AAAA",
+            40022,
+            -1,
+        )
+
+
+def test_no_vm_and_no_key_pair_is_made_for_a_host_that_was_there(tmp_path: Path) -> None:
+    built = Built(generic(tmp_path))
+    assert built.names("hypervisor:index:VirtualMachine") == set()
+    assert {name for name in built.names("tls:index/privateKey:PrivateKey") if "ssh" in name} == set()
+    connection = plain(built.inputs("command:remote:Command", "box-install")["connection"])
+    assert (connection["hostKey"], connection["dialErrorLimit"]) == ("ssh-ed25519 HOST", 3)
+
+
+def test_the_server_certificate_names_all_that_the_machine_is_reached_by() -> None:
+    request = Built(qemu()).inputs("tls:index/certRequest:CertRequest", "web-1-server")
+    assert request["dnsNames"] == ["web-1", "localhost", "x.example"]
+    assert request["ipAddresses"] == ["127.0.0.1", "::1", "10.0.2.15"]
+
+
+def test_certificates_are_p256_for_a_year_renewed_a_month_early_and_the_authority_lasts_ten() -> None:
+    built = Built(qemu())
+    leaf = built.inputs("tls:index/locallySignedCert:LocallySignedCert", "web-1-server")
+    assert (leaf["validityPeriodHours"], leaf["earlyRenewalHours"]) == (365 * 24, 30 * 24)
+    assert leaf["allowedUses"] == ["digital_signature", "key_encipherment", "server_auth"]
+    authority = built.inputs("tls:index/selfSignedCert:SelfSignedCert", "authority-ca")
+    assert (authority["validityPeriodHours"], authority["isCaCertificate"]) == (10 * 365 * 24, True)
+    for name in ("authority-ca-key", "authority-client-key", "web-1-server-key"):
+        key = built.inputs("tls:index/privateKey:PrivateKey", name)
+        assert (key["algorithm"], key["ecdsaCurve"]) == ("ECDSA", "P256")
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("192.0.2.7", "tcp://192.0.2.7:2376"),
+        ("2001:db8::7", "tcp://[2001:db8::7]:2376"),
+        ("a.example", "tcp://a.example:2376"),
+    ],
+)
+def test_an_ipv6_address_is_bracketed_in_the_url(address: str, url: str) -> None:
+    assert docker_url(address, 2376) == url
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """Take the mark of a secret off."""
+    found: dict[str, Any] = value["value"] if rpc._special_sig_key in value else value
+    return found
