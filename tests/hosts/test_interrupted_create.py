@@ -58,7 +58,7 @@ def create_until(shop: Shop, host: ContainerHost, step: str) -> subprocess.Popen
     raise AssertionError(f"create ended with {run.wait()} before {step!r}:\n{''.join(said)}")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_create_that_is_stopped_at_every_step_is_finished_by_create_again(
     shop: Shop, host: ContainerHost, how: signal.Signals
 ) -> None:
@@ -76,7 +76,7 @@ def test_a_create_that_is_stopped_at_every_step_is_finished_by_create_again(
     assert shop.left() == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
 def test_rm_clears_a_create_that_was_stopped_at_any_step(shop: Shop, host: ContainerHost, how: signal.Signals) -> None:
     for step in STEPS:
         stop_at(shop, host, step, how)

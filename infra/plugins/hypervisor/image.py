@@ -30,6 +30,7 @@ DEBIAN = "https://cloud.debian.org/images/cloud/bookworm/latest"
 REACH_SECONDS = 4  # to learn whether Debian's server can be reached at all
 READ_SECONDS = 30
 CHUNK = 1024 * 1024
+STRIDE = 32 * CHUNK  # between two lines of progress
 
 
 @dataclass(frozen=True)
@@ -181,17 +182,23 @@ async def _copy(source: Path, target: Path) -> None:
 
 
 async def _download(url: str, target: Path, algorithm: str, expected: str, log: Log) -> None:
-    loop = asyncio.get_running_loop()
+    loop, stopped = asyncio.get_running_loop(), False
 
     def progress(done: int, total: int) -> None:
-        share = f"{100 * done // total} %" if total else f"{done // CHUNK} MiB"
-        asyncio.run_coroutine_threadsafe(tell(f"downloading {url}: {share}"), loop)
+        if stopped:  # a thread can't be cancelled
+            raise OSError("stopped")
+        if done // STRIDE > (done - CHUNK) // STRIDE:
+            share = f"{100 * done // total} %" if total else f"{done // CHUNK} MiB"
+            asyncio.run_coroutine_threadsafe(tell(f"downloading {url}: {share}"), loop)
 
     async def tell(text: str) -> None:
         await log(text)
 
     try:
         found = await asyncio.to_thread(_save, url, target, algorithm, progress)
+    except asyncio.CancelledError:
+        stopped = True
+        raise
     except (OSError, ValueError) as error:
         raise PluginError(
             f"{url} can't be downloaded: {getattr(error, 'reason', None) or error}. Check the address and the network, "
@@ -201,16 +208,14 @@ async def _download(url: str, target: Path, algorithm: str, expected: str, log: 
 
 
 def _save(url: str, target: Path, algorithm: str, progress: Callable[[int, int], None]) -> str:
-    digest, done, told = hashlib.new(algorithm), 0, 0
+    digest, done = hashlib.new(algorithm), 0
     with urllib.request.urlopen(url, timeout=READ_SECONDS) as source, target.open("wb") as file:  # noqa: S310 - the user's own URL
         total = int(source.headers.get("Content-Length") or 0)
         while chunk := source.read(CHUNK):
             file.write(chunk)
             digest.update(chunk)
             done += len(chunk)
-            if done - told >= 32 * CHUNK:
-                progress(done, total)
-                told = done
+            progress(done, total)
     return digest.hexdigest()
 
 

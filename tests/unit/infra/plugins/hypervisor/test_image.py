@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import http.server
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +41,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments, directory=str(folder))  # type: ignore[arg-type]
 
+        def do_GET(self) -> None:
+            if self.path != "/endless":
+                return super().do_GET()
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(image.CHUNK))
+                    time.sleep(0.05)
+
         def log_request(self, *_: object) -> None:
             found.asked.append(self.path)
 
@@ -52,10 +64,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
         server.shutdown()
 
 
-def get(wanted: str, sha256: str = "") -> image.Image:
-    async def log(_line: str, **_options: object) -> None:
-        return None
+async def log(_line: str, **_options: object) -> None:
+    return None
 
+
+def get(wanted: str, sha256: str = "") -> image.Image:
     return asyncio.run(image.get(wanted, sha256, log))
 
 
@@ -80,6 +93,15 @@ def test_a_wrong_sum_is_refused_and_nothing_is_kept(site: Site) -> None:
 def test_an_address_without_an_image_is_named(site: Site) -> None:
     with pytest.raises(PluginError, match=r"can't be downloaded: File not found\. Check the address and the network"):
         get(f"{site.url}/nothing.qcow2")
+    assert kept() == []
+
+
+def test_a_download_that_is_cancelled_ends_and_leaves_nothing(site: Site) -> None:
+    async def cancelled() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(image.get(f"{site.url}/endless", "", log), 0.3)
+
+    asyncio.run(cancelled())  # comes back only once the download's thread has ended
     assert kept() == []
 
 
