@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.stacks import downloads
 from tests.container_hosts import ContainerHost, ContainerHosts
 from tests.hosts.shop import Shop
 
@@ -24,7 +25,8 @@ def host(hosts: ContainerHosts) -> Iterator[ContainerHost]:
 def shop(tmp_path: Path, host: ContainerHost) -> Iterator[Shop]:
     """A user's home that knows the host, and nothing else."""
     shop = Shop(tmp_path)
-    shop.variables |= {"HOME": str(tmp_path), "SSH_AUTH_SOCK": ""}
+    # The Pulumi engine that setup found or built is kept below the real home.
+    shop.variables |= {"MCTL_CACHE_DIR": str(downloads.cache()), "HOME": str(tmp_path), "SSH_AUTH_SOCK": ""}
     (tmp_path / ".ssh").mkdir(mode=0o700)
     (tmp_path / ".ssh" / "known_hosts").write_text(f"other.example ssh-ed25519 AAAA\n{host.address} {host.host_key}\n")
     yield shop

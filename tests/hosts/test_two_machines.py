@@ -63,9 +63,9 @@ def test_two_creates_at_once_do_not_wait_for_each_other(shop: Shop, pair: Pair) 
 
 def test_a_stack_that_another_run_changes_is_named_with_who_does(shop: Shop, pair: Pair) -> None:
     host = pair[0]
-    host.exec("mv /usr/bin/dockerd /usr/bin/dockerd.kept")
-    host.write("/usr/bin/dockerd", "#!/bin/sh\nsleep 8\n")
-    host.exec("chmod 755 /usr/bin/dockerd")
+    host.exec("mv /usr/sbin/dockerd /usr/sbin/dockerd.kept")
+    host.write("/usr/sbin/dockerd", "#!/bin/sh\nsleep 8\n")
+    host.exec("chmod 755 /usr/sbin/dockerd")
     try:
         first = shop.start("create", "box", *options(host))
         locks = shop.home / "state" / ".pulumi" / "locks"
@@ -73,7 +73,7 @@ def test_a_stack_that_another_run_changes_is_named_with_who_does(shop: Shop, pai
             assert first.poll() is None
         second = shop.mctl("create", "box", *options(host))
     finally:
-        host.exec("mv /usr/bin/dockerd.kept /usr/bin/dockerd")
+        host.exec("mv /usr/sbin/dockerd.kept /usr/sbin/dockerd")
     assert (second.code, second.out) == (1, "")
     assert "Error: stack box is locked by " in second.err
     assert second.err.endswith("  hint: wait for it to end, then run the same command again\n")
