@@ -8,8 +8,10 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/lock.go
 
 from __future__ import annotations
 
+import json
 import re
 import socket
+from pathlib import Path
 
 import psutil
 
@@ -28,6 +30,15 @@ def client() -> dict[str, str]:
 def holders(message: str) -> list[str]:
     """List who holds the locks that the engine's message names, as `USER@HOST (pid N)`."""
     return [f"{m['user']}@{m['host']} (pid {m['pid']})" for m in HOLDER.finditer(message)]
+
+
+def is_held(lock: Path) -> bool:
+    """Tell whether a lock's file names an engine that may still write: one that runs here, or any on another host."""
+    try:
+        says = json.loads(lock.read_bytes())
+        return bool(says["hostname"] != socket.gethostname() or _engine(int(says["pid"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def abandoned(message: str) -> bool:

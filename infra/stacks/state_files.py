@@ -64,9 +64,18 @@ def sweep(folder: Path, stack: str) -> None:
         return
     ours = re.compile(re.escape(state.name) + r"(\.bak|\.attrs)*\.[0-9a-f]+\.tmp")
     beside = [part for part in state.parent.glob(f"{glob.escape(state.name)}.*") if ours.fullmatch(part.name)]
-    locks = state.parents[2] / "locks" / "organization" / project.PROJECT / stack
-    for part in (*beside, *locks.glob("*.tmp")):
+    for part in (*beside, *_locks(state).glob("*.tmp")):
         part.unlink(missing_ok=True)
+
+
+def locks(folder: Path, stack: str) -> list[Path]:
+    """List the files of the stack's locks."""
+    state = Path(path(folder, stack))
+    return list(_locks(state).glob("*.json")) if state.name else []
+
+
+def _locks(state: Path) -> Path:
+    return state.parents[2] / "locks" / "organization" / project.PROJECT / state.stem
 
 
 def _root(folder: Path) -> Path | None:

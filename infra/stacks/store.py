@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -30,7 +31,10 @@ from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
 
 T = TypeVar("T")
-HALF_WRITTEN = "unexpected end of JSON input"  # of state or a lock that a full disk or a kill cut off
+# What the engine says of state or a lock that it finds cut off: another run is writing it just now, was killed, or had
+# a full disk.
+CUT_OFF = ("unexpected end of JSON input", "failed to load checkpoint: EOF")
+CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
 MACHINE = "mctl:infra:Machine"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -71,7 +75,7 @@ class Stack:
             pulumi_command=self._engine,
         )
         with self._failures(f"mctl ls, or mctl create {name}"):
-            self._stack = self._open(workspace, make=make)
+            self._stack = self._mended(lambda: self._open(workspace, make=make))
 
     def _open(self, workspace: _Workspace, *, make: bool) -> _Opened:
         if make and not project.stack_exists(self.folder, self.name):
@@ -180,14 +184,17 @@ class Stack:
             work()
 
     def _mended(self, work: Callable[[], T]) -> T:
-        """Run, and once more where only what an engine left half written stood in the way."""
-        try:
-            return work()
-        except auto.CommandError as error:
-            if HALF_WRITTEN not in str(error):
-                raise
-            state_files.mend(self.folder, self.name)
-            return work()
+        """Run, again while another run is writing what was read, and after mending what nobody writes any more."""
+        for tried in range(CUT_OFF_TRIES):
+            try:
+                return work()
+            except auto.CommandError as error:
+                if not any(text in str(error) for text in CUT_OFF):
+                    raise
+            time.sleep(CUT_OFF_SECONDS)
+            if tried and not any(map(locks.is_held, state_files.locks(self.folder, self.name))):
+                state_files.mend(self.folder, self.name)
+        return work()
 
     def _run_program(self) -> None:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.stacks.locks import CLIENT, abandoned, client, holders
+from infra.stacks.locks import CLIENT, abandoned, client, holders, is_held
 
 TEXT = (
     "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
@@ -84,6 +85,23 @@ def test_a_lock_of_another_host_is_not_ours_to_clear() -> None:
 
 def test_a_message_without_a_holder_clears_nothing() -> None:
     assert not abandoned("[409] Conflict: Another update is currently in progress.")
+
+
+def lock_file(folder: Path, **says: object) -> Path:
+    file = folder / "lock.json"
+    file.write_text(json.dumps({"pid": 1, "username": "ann", "hostname": socket.gethostname()} | says))
+    return file
+
+
+def test_a_lock_is_held_by_an_engine_that_runs_here_or_by_any_elsewhere(tmp_path: Path, engine: Engine) -> None:
+    assert is_held(lock_file(tmp_path, pid=engine({}).pid))
+    assert is_held(lock_file(tmp_path, pid=a_dead_pid(), hostname="elsewhere"))
+    assert not is_held(lock_file(tmp_path, pid=a_dead_pid()))
+
+
+def test_a_lock_that_was_cut_off_is_held_by_nobody(tmp_path: Path) -> None:
+    (tmp_path / "lock.json").write_text("")
+    assert not is_held(tmp_path / "lock.json")
 
 
 def test_holders_are_named() -> None:
