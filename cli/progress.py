@@ -35,20 +35,28 @@ def _live() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    with Bar(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
-    ) as bar:
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    # Standard output is for results: rich would take what is printed there to this console, which is standard error.
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("Starting the Pulumi engine", total=None)
         shown: list[tuple[str, float]] = []
+
+        def behind(sign: str) -> None:
+            if shown:
+                text, since = shown.pop()
+                console.print(f"{sign} {escape(text)} [dim]{time.monotonic() - since:.0f} s[/]")
 
         def report(step: Progress) -> None:
             if step.notice:
                 console.print(f"[yellow]![/] {escape(_line(step))}")
                 return
-            if shown:
-                text, since = shown.pop()
-                console.print(f"[green]✓[/] {escape(text)} [dim]{time.monotonic() - since:.0f} s[/]")
+            behind("[green]✓[/]")
             shown.append((_line(step), time.monotonic()))
             bar.reset(task, description=escape(_line(step)))
 
-        yield report
+        try:
+            yield report
+        except BaseException:
+            behind("[red]✗[/]")
+            raise
+        behind("[green]✓[/]")

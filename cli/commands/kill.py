@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from cli.each import each
-from cli.progress import progress
 
 
 def kill(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Machines.")] = None) -> None:
     """Switch machines off at once, without asking the guest."""
     from infra.stacks import machines
 
-    with progress() as report:
-        each(
-            names or ["default"],
-            lambda name: machines.set_running(name, running=False, report=report, hard=True),
-            'Machine "{}" was killed.',
-        )
+    each(
+        names or ["default"],
+        lambda name, report: machines.set_running(name, running=False, report=report, hard=True),
+        'Machine "{}" was killed.',
+    )

@@ -17,5 +17,6 @@ def refresh(name: Annotated[str, typer.Argument(help="A stack, or a machine in i
     from infra.stacks import machines
 
     with progress() as report:
-        for record in machines.refresh(name, report):
-            typer.echo(f"{record.name} {record.docker_url}")
+        made = machines.refresh(name, report)
+    for record in made:
+        typer.echo(f"{record.name} {record.docker_url}")

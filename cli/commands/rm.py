@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from cli.each import each
-from cli.progress import progress
 
 
 def rm(
@@ -27,8 +26,7 @@ def rm(
 
     if not (yes or force) and not _confirmed(names):
         return
-    with progress() as report:
-        each(names, lambda name: machines.remove(name, report), "Successfully removed {}", go_on=force)
+    each(names, machines.remove, "Successfully removed {}", go_on=force)
 
 
 def _confirmed(names: list[str]) -> bool:

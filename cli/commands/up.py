@@ -14,5 +14,6 @@ def up(name: Annotated[str, typer.Argument(help="A stack, or a machine in it.")]
     from infra.stacks import machines
 
     with progress() as report:
-        for record in machines.up(name, report):
-            typer.echo(f"{record.name} {record.docker_url}")
+        made = machines.up(name, report)
+    for record in made:
+        typer.echo(f"{record.name} {record.docker_url}")

@@ -41,9 +41,9 @@ class PluginSource:
     path: Path | None
 
 
-def ensure(pulumi: Path, pulumi_home: Path, report: Line) -> list[PluginSource]:
-    """See to it that the engine finds each plugin, and say which it will be."""
-    return [_ensure(name, pulumi, pulumi_home, report) for name in NAMES]
+def ensure(pulumi: Path, pulumi_home: Path, report: Line, notice: Line) -> list[PluginSource]:
+    """See to it that the engine finds each plugin, and say which it will be. notice: for what the user should know."""
+    return [_ensure(name, pulumi, pulumi_home, report, notice) for name in NAMES]
 
 
 def look(name: str, pulumi_home: Path) -> PluginSource:
@@ -61,7 +61,7 @@ def path_prefix() -> str:
     return beside
 
 
-def _ensure(name: str, pulumi: Path, pulumi_home: Path, report: Line) -> PluginSource:
+def _ensure(name: str, pulumi: Path, pulumi_home: Path, report: Line, notice: Line) -> PluginSource:
     found = look(name, pulumi_home)
     settled = downloads.offline() or downloads.known_unreachable()
     if found.origin == "official" or (found.origin == "ours" and settled and _is_current(found)):
@@ -74,7 +74,7 @@ def _ensure(name: str, pulumi: Path, pulumi_home: Path, report: Line) -> PluginS
         if not settled and downloads.reachable() and _download(found, pulumi, pulumi_home, report):
             return _look(name, found.version, pulumi_home)
         if found.origin != "ours":
-            report(f"The official {name} plugin can't be downloaded: using mctl's own")
+            notice(f"The official {name} plugin can't be downloaded: using mctl's own")
         if not _is_current(found):
             _serve(found, pulumi_home)
         return _look(name, found.version, pulumi_home)

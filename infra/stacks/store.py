@@ -61,7 +61,7 @@ class Stack:
     ) -> None:
         self.folder, self.name, self._report = folder, name, report
         found = pulumi_program.find_pulumi(self._say, _install_official)
-        served_plugins.ensure(found.path, Path(home("pulumi")), self._say)
+        served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
         self._engine = _Engine(found.path, found.version)
         if make:
             state_files.require_space(folder)
@@ -90,6 +90,9 @@ class Stack:
 
     def _say(self, line: str) -> None:
         self._report(Progress("", line))
+
+    def _notice(self, line: str) -> None:
+        self._report(Progress("", line, notice=True))
 
     def up(self, mend: str) -> Mapping[str, Mapping[str, float]]:
         """Bring the stack to what it declares; give the seconds of each machine's phases."""

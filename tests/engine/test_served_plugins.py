@@ -17,7 +17,7 @@ def test_engine_finds_ours_by_exact_version(
     pulumi_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MCTL_OFFLINE", "1")
-    served_plugins.ensure(pulumi_program, tmp_path, lambda _line: None)
+    served_plugins.ensure(pulumi_program, tmp_path, lambda _line: None, lambda _line: None)
     listed = subprocess.run(
         [pulumi_program, "plugin", "ls", "--json"],
         env={**os.environ, "PULUMI_HOME": str(tmp_path)},

@@ -83,7 +83,7 @@ def test_offline_counts_no_download(bare: Path, site: None, monkeypatch: pytest.
 def test_plugins_are_named_official_or_ours(bare: Path, site: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert findings()["Plugin tls"].value == f"{TLS}, official: the first create downloads it"
     monkeypatch.setenv("MCTL_OFFLINE", "1")
-    served_plugins.ensure(bare / "no-pulumi", Path(home("pulumi")), lambda _line: None)
+    served_plugins.ensure(bare / "no-pulumi", Path(home("pulumi")), lambda _line: None, lambda _line: None)
     assert findings()["Plugin tls"].value == f"{TLS}, mctl's own"
     script(bare / "bin" / "pulumi-resource-tls", "#!/bin/sh\n")
     assert findings()["Plugin tls"].value == f"{TLS}, official"

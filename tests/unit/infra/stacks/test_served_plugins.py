@@ -37,7 +37,7 @@ class Place:
         self.said: list[str] = []
 
     def ensure(self) -> list[str]:
-        found = served_plugins.ensure(self.pulumi, self.home, self.said.append)
+        found = served_plugins.ensure(self.pulumi, self.home, self.said.append, self.said.append)
         return [f"{plugin.name} {plugin.origin}" for plugin in found]
 
     def file(self, name: str) -> Path:
