@@ -6,7 +6,6 @@ PATH="$PWD/.venv/bin:$PATH"
 # A home of its own, so that nothing of yours is touched, and so that "nothing is left" can be checked.
 work=$(mktemp -d)
 export MCTL_HOME="$work/home" DOCKER_CONFIG="$work/docker"
-provider=${DEMO_PROVIDER:-qemu}
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
 clean() {
@@ -17,8 +16,8 @@ clean() {
 }
 trap clean EXIT INT TERM
 
-say "mctl create demo --provider $provider"
-mctl create demo --provider "$provider"
+say "mctl create demo"
+mctl create demo
 
 say "mctl ls"
 mctl ls

@@ -10,7 +10,7 @@ fail() { printf '\nsetup: %s\n' "$*" >&2; exit 1; }
 
 # The programs that tests and demo call, each with the Debian package that brings it.
 packages_missing() {
-    case $(uname -m) in aarch64 | arm64) qemu=qemu-system-aarch64:qemu-system-arm ;; *) qemu=qemu-system-x86_64:qemu-system-x86 ;; esac
+    case $(uname -m) in aarch64 | arm64) qemu="qemu-system-aarch64:qemu-system-arm" ;; *) qemu="qemu-system-x86_64:qemu-system-x86" ;; esac
     for pair in "$qemu" qemu-img:qemu-utils mmdebstrap:mmdebstrap mke2fs:e2fsprogs dockerd:docker.io docker:docker-cli \
         iptables:iptables ssh:openssh-client sshd:openssh-server curl:curl pgrep:procps openssl:openssl; do
         command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
