@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import NamedTuple
 
 from infra.stacks.records import Record
 
@@ -22,10 +23,10 @@ def create_or_update(record: Record) -> str | None:
     if name == RESERVED:
         return f'docker keeps the context name "{RESERVED}" for itself: use `eval "$(mctl env {RESERVED})"`'
     try:
-        owner = _description(name)
-        if owner is not None and owner != _mark(name):
+        there = _contexts().get(name)
+        if there and there.description != _mark(name):
             return f'docker context "{name}" is not ours and stays as it is: use `eval "$(mctl env {name})"`'
-        verb = "create" if owner is None else "update"
+        verb = "update" if there else "create"
         _docker("context", verb, name, "--description", _mark(name), "--docker", _endpoint(record))
     except _DockerError as error:
         return f'no docker context "{name}": {error}'
@@ -35,9 +36,10 @@ def create_or_update(record: Record) -> str | None:
 def remove(name: str) -> str | None:
     """Remove the machine's context, leaving it first where it is the current one. Gives a notice on failure."""
     try:
-        if name == RESERVED or _description(name) != _mark(name):
+        there = None if name == RESERVED else _contexts().get(name)
+        if not there or there.description != _mark(name):
             return None
-        if _docker("context", "show").strip() == name:
+        if there.current:
             _docker("context", "use", RESERVED)
         _docker("context", "rm", "--force", name)
     except _NoDockerError:
@@ -59,11 +61,16 @@ def _mark(name: str) -> str:
     return f"{MARK} {name}"
 
 
-def _description(name: str) -> str | None:
-    """Read a context's description; None where there is no such context."""
-    listed = _docker("context", "ls", "--format", "{{.Name}}\t{{.Description}}").splitlines()
-    found = dict(line.split("\t", 1) for line in listed if "\t" in line)
-    return found.get(name)
+class _Context(NamedTuple):
+    current: bool
+    description: str
+
+
+def _contexts() -> dict[str, _Context]:
+    """Read every context by name. `docker context show` would tell the current one, but not before docker 23."""
+    listed = _docker("context", "ls", "--format", "{{.Name}}\t{{.Current}}\t{{.Description}}").splitlines()
+    rows = [line.split("\t", 2) for line in listed if line.count("\t") >= 2]
+    return {name: _Context(current == "true", description) for name, current, description in rows}
 
 
 def _endpoint(record: Record) -> str:
