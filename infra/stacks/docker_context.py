@@ -99,6 +99,6 @@ def _docker(*arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _DockerError(str(error)) from None
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"docker ended with {done.returncode}"]
-        raise _DockerError(said[-1])
+        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(("Run '", "See '"))]
+        raise _DockerError(said[-1] if said else f"docker ended with {done.returncode}")
     return done.stdout

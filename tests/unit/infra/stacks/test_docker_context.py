@@ -149,7 +149,8 @@ def test_without_a_docker_cli_there_is_a_notice_and_removing_is_quiet(monkeypatc
 
 def test_a_broken_docker_cli_is_a_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "docker"
-    program.write_text("#!/bin/sh\necho first >&2\necho cannot do it >&2\nexit 3\n")
+    says = ("first", "cannot do it", "", "Run 'docker context --help' for more information")
+    program.write_text("#!/bin/sh\n" + "".join(f'echo "{line}" >&2\n' for line in says) + "exit 3\n")
     program.chmod(0o755)
     record = save("web-1")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
