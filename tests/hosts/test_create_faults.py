@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.container_hosts import ContainerHost, ContainerHosts
+from tests.container_hosts import ContainerHost
 from tests.hosts.shop import Shop, options
 
 MEND = "mctl create box … once more goes on from here; mctl rm box clears it"
-
-
-@pytest.fixture(scope="module")
-def host(hosts: ContainerHosts) -> Iterator[ContainerHost]:
-    host = hosts.start(docker_installed=True)
-    yield host
-    hosts.remove(host)
-
-
-@pytest.fixture
-def bare(hosts: ContainerHosts) -> Iterator[ContainerHost]:
-    host = hosts.start()
-    yield host
-    hosts.remove(host)
 
 
 @pytest.fixture
@@ -107,9 +92,9 @@ def test_an_option_that_dockerd_refuses_is_told_and_another_one_finishes(shop: S
     assert shop.left() == []
 
 
-def test_an_unknown_system_is_named_and_rm_clears_the_try(shop: Shop, bare: ContainerHost) -> None:
-    bare.write("/etc/os-release", 'ID=plan9\nPRETTY_NAME="Plan 9"\n')
-    ran = shop.mctl("create", "box", *options(bare))
+def test_an_unknown_system_is_named_and_rm_clears_the_try(shop: Shop, bare_host: ContainerHost) -> None:
+    bare_host.write("/etc/os-release", 'ID=plan9\nPRETTY_NAME="Plan 9"\n')
+    ran = shop.mctl("create", "box", *options(bare_host))
     assert (ran.code, ran.out) == (1, "")
     assert errors(ran.err) == [
         "Error: Plan 9 is not a system that Docker can be installed on from here: Debian, Ubuntu, Fedora, the RHEL "
@@ -121,22 +106,22 @@ def test_an_unknown_system_is_named_and_rm_clears_the_try(shop: Shop, bare: Cont
 
 
 def test_an_apt_that_fails_is_told_with_its_words_and_create_again_finishes_once_it_works(
-    shop: Shop, bare: ContainerHost
+    shop: Shop, bare_host: ContainerHost
 ) -> None:
-    bare.exec("mkdir /kept; mv /etc/apt/sources.list /var/cache/apt/archives/docker.io_*.deb /kept; apt-get clean")
-    ran = shop.mctl("create", "box", *options(bare))
+    bare_host.exec("mkdir /kept; mv /etc/apt/sources.list /var/cache/apt/archives/docker.io_*.deb /kept; apt-get clean")
+    ran = shop.mctl("create", "box", *options(bare_host))
     assert (ran.code, ran.out) == (1, "")
     error, hint = errors(ran.err)
     assert error.startswith("Error: docker.io can't be installed on Debian GNU/Linux 12 (bookworm): E: ")
     assert hint.startswith("  hint: mend the host's package sources (mctl ssh box sudo cat ")
-    bare.exec("mv /kept/sources.list /etc/apt/; mv /kept/*.deb /var/cache/apt/archives/")
-    ran = shop.mctl("create", "box", *options(bare))
+    bare_host.exec("mv /kept/sources.list /etc/apt/; mv /kept/*.deb /var/cache/apt/archives/")
+    ran = shop.mctl("create", "box", *options(bare_host))
     assert ran.code == 0, ran.err
     assert shop.mctl("rm", "-y", "box").code == 0
 
 
-def test_a_user_without_sudo_is_told_so(shop: Shop, bare: ContainerHost) -> None:
-    ran = shop.mctl("create", "box", *options(bare, "guest"))
+def test_a_user_without_sudo_is_told_so(shop: Shop, bare_host: ContainerHost) -> None:
+    ran = shop.mctl("create", "box", *options(bare_host, "guest"))
     assert (ran.code, ran.out) == (1, "")
     error, _hint = errors(ran.err)
     assert error == "Error: the user guest is not root and can't use sudo without a password"

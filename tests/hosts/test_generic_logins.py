@@ -10,15 +10,8 @@ from pathlib import Path
 import pytest
 
 from infra.stacks import downloads
-from tests.container_hosts import ContainerHost, ContainerHosts
+from tests.container_hosts import ContainerHost
 from tests.hosts.shop import Shop
-
-
-@pytest.fixture(scope="module")
-def host(hosts: ContainerHosts) -> Iterator[ContainerHost]:
-    host = hosts.start(docker_installed=True)
-    yield host
-    hosts.remove(host)
 
 
 @pytest.fixture

@@ -7,19 +7,11 @@ import re
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
 
-from tests.container_hosts import ContainerHost, ContainerHosts
+from tests.container_hosts import ContainerHost
 from tests.hosts.shop import Shop, options, tiny_image
-
-
-@pytest.fixture(scope="module")
-def host(hosts: ContainerHosts) -> Iterator[ContainerHost]:
-    host = hosts.start(docker_installed=True)
-    yield host
-    hosts.remove(host)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.container_hosts import ContainerHost, ContainerHosts
+from tests.container_hosts import ContainerHost
 from tests.hosts.shop import Shop, options
 
 STEPS = (
@@ -20,13 +20,6 @@ STEPS = (
 )
 MEND = "mctl create box … once more goes on from here; mctl rm box clears it"
 STOPPED = f"Error: stopped; what was made so far is kept\n  hint: {MEND}\n"
-
-
-@pytest.fixture
-def host(hosts: ContainerHosts) -> Iterator[ContainerHost]:
-    host = hosts.start()
-    yield host
-    hosts.remove(host)
 
 
 @pytest.fixture
@@ -60,15 +53,15 @@ def create_until(shop: Shop, host: ContainerHost, step: str) -> subprocess.Popen
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_create_that_is_stopped_at_every_step_is_finished_by_create_again(
-    shop: Shop, host: ContainerHost, how: signal.Signals
+    shop: Shop, bare_host: ContainerHost, how: signal.Signals
 ) -> None:
     for step in STEPS:
-        code, rest = stop_at(shop, host, step, how)
+        code, rest = stop_at(shop, bare_host, step, how)
         if how == signal.SIGKILL:
             assert code == -signal.SIGKILL
         else:
             assert (code, rest[-len(STOPPED) :]) == (130, STOPPED)
-    ran = shop.mctl("create", "box", *options(host))
+    ran = shop.mctl("create", "box", *options(bare_host))
     assert ran.code == 0, ran.err
     assert shop.docker("--context", "box", "version", "--format", "{{.Server.Version}}") in ran.out
     assert shop.mctl("preview", "box").out == "no changes\n"
@@ -77,23 +70,25 @@ def test_a_create_that_is_stopped_at_every_step_is_finished_by_create_again(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
-def test_rm_clears_a_create_that_was_stopped_at_any_step(shop: Shop, host: ContainerHost, how: signal.Signals) -> None:
+def test_rm_clears_a_create_that_was_stopped_at_any_step(
+    shop: Shop, bare_host: ContainerHost, how: signal.Signals
+) -> None:
     for step in STEPS:
-        stop_at(shop, host, step, how)
+        stop_at(shop, bare_host, step, how)
         ran = shop.mctl("rm", "-y", "box")
         assert (ran.code, ran.out) == (0, "Successfully removed box\n"), (step, ran.err)
         assert shop.left() == [], step
 
 
-def test_a_killed_pulumi_engine_is_one_error_and_create_again_finishes(shop: Shop, host: ContainerHost) -> None:
-    run = create_until(shop, host, STEPS[1])
+def test_a_killed_pulumi_engine_is_one_error_and_create_again_finishes(shop: Shop, bare_host: ContainerHost) -> None:
+    run = create_until(shop, bare_host, STEPS[1])
     (engine,) = [each for each in psutil.Process(run.pid).children() if each.name() == "pulumi"]
     engine.kill()
     rest, _ = run.communicate(timeout=60)
     assert run.returncode == 1
     assert rest.splitlines()[-1] == f"  hint: {MEND}"
     assert rest.count("Error: ") == 1
-    ran = shop.mctl("create", "box", *options(host))
+    ran = shop.mctl("create", "box", *options(bare_host))
     assert ran.code == 0, ran.err
     assert shop.mctl("rm", "-y", "box").code == 0
 

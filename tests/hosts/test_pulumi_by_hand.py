@@ -5,25 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from tests import language_host
-from tests.container_hosts import ContainerHost, ContainerHosts
+from tests.container_hosts import ContainerHost
 from tests.engine.conftest import pulumi_program
 from tests.hosts.shop import Shop, options
 
 __all__ = ["pulumi_program"]
-
-
-@pytest.fixture(scope="module")
-def host(hosts: ContainerHosts) -> Iterator[ContainerHost]:
-    host = hosts.start(docker_installed=True)
-    yield host
-    hosts.remove(host)
 
 
 class ByHand:

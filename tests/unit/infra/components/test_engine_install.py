@@ -307,16 +307,13 @@ def test_every_shell_can_read_the_scripts(shell: str) -> None:
         pytest.skip(f"there is no {shell} here")
     command = [shell, "sh"] if shell == "busybox" else [shell]
     for text in (install(EngineSpec(), "box"), script(), configure_as_root(EngineSpec(), "box", "qemu")):
-        subprocess.run([*command, "-n"], input=text, text=True, check=True)
+        assert subprocess.run([*command, "-n"], input=text, text=True, check=False).returncode == 0
 
 
 def test_shellcheck_has_nothing_against_the_scripts() -> None:
     if not shutil.which("shellcheck"):
         pytest.skip("there is no shellcheck here")
     for text in (script(), configure_as_root(EngineSpec(), "box", "qemu")):
-        subprocess.run(
-            ["shellcheck", "--shell=sh", "--severity=warning", "--exclude=SC2034", "-"],
-            input=text,
-            text=True,
-            check=True,
-        )
+        command = ["shellcheck", "--shell=sh", "--severity=warning", "--exclude=SC2034", "-"]
+        checked = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        assert (checked.returncode, checked.stdout) == (0, "")
