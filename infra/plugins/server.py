@@ -132,6 +132,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._plugin = plugin
         self._engine = engine
         self._running: set[asyncio.Task[Any]] = set()
+        self._cancelled = False
 
     def _log(self, urn: str) -> Callable[..., Awaitable[None]]:
         async def log(text: str, *, severity: Any = engine_pb2.INFO, ephemeral: bool = False) -> None:
@@ -144,9 +145,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return log
 
     async def _guard(self, context: Any, work: Awaitable[Any]) -> Any:
-        """Run one operation so that Cancel reaches it and a failure becomes one clear message."""
+        """Run one operation so that Cancel reaches it and a failure becomes one clear message.
+
+        Also one that the engine had under way to here when it cancelled: nobody would cancel it again.
+        """
         task = asyncio.ensure_future(work)
         self._running.add(task)
+        if self._cancelled:
+            task.cancel()
         try:
             return await task
         except asyncio.CancelledError:
@@ -303,7 +309,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return await self._guard(context, work())
 
     async def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Cancel what runs and wait until it has cleaned up."""
+        """Cancel what runs and what still comes, and wait until it has cleaned up."""
+        self._cancelled = True
         running = list(self._running)
         for task in running:
             task.cancel()

@@ -47,7 +47,12 @@ def mend(folder: Path, stack: str) -> None:
     """Clear what an engine left half written, and take the newest whole backup where the state itself was cut off."""
     sweep(folder, stack)
     state = Path(path(folder, stack))
-    if not state.name or _is_whole(state):
+    if not state.name:
+        return
+    for part in (*state.parent.glob(f"{glob.escape(state.name)}*.attrs"), *_locks(state).glob("*.attrs")):
+        if not _is_whole(part):  # notes on a file that the engine does without
+            part.unlink(missing_ok=True)
+    if _is_whole(state):
         return
     older = sorted((state.parents[2] / "backups" / project.PROJECT / stack).glob("*.json"), reverse=True)
     backup = next(filter(_is_whole, [state.with_name(f"{state.name}.bak"), *older]), None)

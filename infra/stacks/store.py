@@ -36,7 +36,7 @@ T = TypeVar("T")
 CUT_OFF = ("unexpected end of JSON input", "failed to load checkpoint: EOF")
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
 MACHINE = "mctl:infra:Machine"
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @dataclass(frozen=True)
@@ -282,36 +282,66 @@ class _Engine(auto.PulumiCommand):
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
     ) -> auto.CommandResult:
-        """Run one command to its end. Raises CommandError."""
-        process = subprocess.Popen(
-            [self.command, "--non-interactive", *args],
-            cwd=cwd,
-            env={**os.environ, **additional_env, **locks.client(), "PULUMI_AUTOMATION_API": "true"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        with ThreadPoolExecutor(2) as readers:
-            out = readers.submit(_drain, process.stdout, on_output)
-            err = readers.submit(_drain, process.stderr, on_error)
-            self._wait(process)
+        """Run one command to its end. Raises CommandError, and KeyboardInterrupt where it ended well all the same."""
+        with _Interrupts() as interrupts:
+            process = subprocess.Popen(
+                [self.command, "--non-interactive", *args],
+                cwd=cwd,
+                env={**os.environ, **additional_env, **locks.client(), "PULUMI_AUTOMATION_API": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+            interrupts.pass_on_to(process)
+            with ThreadPoolExecutor(2) as readers:
+                out = readers.submit(_drain, process.stdout, on_output)
+                err = readers.submit(_drain, process.stderr, on_error)
+                process.wait()
+        self.interrupted = self.interrupted or interrupts.count > 0
         result = auto.CommandResult(stdout=out.result(), stderr=err.result(), code=process.returncode)
         if result.code:
             raise create_command_error(result)
+        if interrupts.count:
+            raise KeyboardInterrupt
         return result
 
-    def _wait(self, process: subprocess.Popen[str]) -> None:
-        tries = 0
-        with _terminations_as_interrupts():
-            while process.poll() is None:
-                try:
-                    process.wait()
-                except KeyboardInterrupt:
-                    self.interrupted = True
-                    tries += 1
-                    process.send_signal(signal.SIGINT if tries < 3 else signal.SIGKILL)
+
+class _Interrupts:
+    """Take a Ctrl-C, a polite kill and a closed terminal for an engine's process, and count them.
+
+    A handler that raised would do so anywhere, also where nobody waits for the engine yet, or any more.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._process: subprocess.Popen[str] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def pass_on_to(self, process: subprocess.Popen[str]) -> None:
+        """Pass on what came already, and what comes."""
+        self._process = process
+        if self.count:
+            self._tell()
+
+    def _take(self, _number: int, _frame: object) -> None:
+        self.count += 1
+        if self._process:
+            self._tell()
+
+    def _tell(self) -> None:
+        assert self._process is not None  # noqa: S101 - who calls has looked
+        self._process.send_signal(signal.SIGINT if self.count < 3 else signal.SIGKILL)
 
 
 def _drain(stream: IO[str] | None, callback: Callable[[str], Any] | None) -> str:
@@ -321,20 +351,6 @@ def _drain(stream: IO[str] | None, callback: Callable[[str], Any] | None) -> str
         if callback:
             callback(lines[-1])
     return "\n".join(lines)
-
-
-@contextmanager
-def _terminations_as_interrupts() -> Iterator[None]:
-    """Let a polite kill and a closed terminal end a run as a Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.default_int_handler) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _environment(folder: Path) -> dict[str, str]:

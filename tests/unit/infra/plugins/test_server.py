@@ -196,6 +196,19 @@ def test_cancel_stops_what_runs_and_waits_for_its_clean_up(servicer: Servicer, t
     assert asyncio.run(scenario()) is grpc.StatusCode.CANCELLED
 
 
+def test_an_operation_that_was_under_way_to_here_when_the_engine_cancelled_is_not_begun(
+    servicer: Servicer, thing: Thing
+) -> None:
+    async def scenario() -> grpc.StatusCode:
+        await servicer.Cancel(empty_pb2.Empty(), Context())
+        with pytest.raises(CallError) as failure:
+            await servicer.Create(message("Create", {"urn": URN, "properties": {"wait": True}}), Context())
+        return failure.value.code
+
+    assert asyncio.run(scenario()) is grpc.StatusCode.CANCELLED
+    assert thing.asked == []
+
+
 @pytest.fixture
 def process() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The tls plugin as the engine starts it: an address as its argument, its port on its standard output."""

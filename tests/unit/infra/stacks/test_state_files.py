@@ -65,6 +65,20 @@ def test_state_that_was_cut_off_comes_back_from_its_backup(mctl_home: Path, stat
     assert json.loads(state.read_text()) == {"version": 3}
 
 
+def test_notes_on_files_that_were_cut_off_go_and_whole_ones_stay(mctl_home: Path, state: Path) -> None:
+    lock = state.parents[2] / "locks" / "organization" / "mctl" / "web-1" / "a.json"
+    lock.parent.mkdir(parents=True)
+    for file in (state, lock):
+        file.write_text('{"version": 3}')
+    cut_off = [state.with_name("web-1.json.attrs"), lock.with_name("a.json.attrs")]
+    whole = state.with_name("web-1.json.bak.attrs")
+    for file in cut_off:
+        file.touch()
+    whole.write_text('{"md5": "x"}')
+    state_files.mend(mctl_home, "web-1")
+    assert [file.exists() for file in (*cut_off, whole, state, lock)] == [False, False, True, True, True]
+
+
 def test_where_the_backup_was_cut_off_too_the_newest_older_one_is_taken(mctl_home: Path, state: Path) -> None:
     backups = state.parents[2] / "backups" / "mctl" / "web-1"
     backups.mkdir(parents=True)
