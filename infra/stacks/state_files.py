@@ -6,6 +6,7 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/store.go
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 import os
 import re
@@ -49,9 +50,14 @@ def mend(folder: Path, stack: str) -> None:
     state = Path(path(folder, stack))
     if not state.name:
         return
-    for part in (*state.parent.glob(f"{glob.escape(state.name)}*.attrs"), *_locks(state).glob("*.attrs")):
-        if not _is_whole(part):  # notes on a file that the engine does without
+    root = state.parents[2]
+    own = state.parent.glob(f"{glob.escape(state.name)}*.attrs")
+    for part in itertools.chain(own, _locks(state).iterdir() if _locks(state).exists() else (), root.glob("*.attrs")):
+        if not _is_whole(part):  # locks of nobody, and notes on files that the engine does without
             part.unlink(missing_ok=True)
+    store = root / "meta.yaml"  # the engine makes one where there is none
+    if store.exists() and not store.read_bytes():
+        store.unlink()
     if _is_whole(state):
         return
     older = sorted((state.parents[2] / "backups" / project.PROJECT / stack).glob("*.json"), reverse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -33,7 +34,9 @@ from infra.stacks.progress import Progress, Report, Watcher
 T = TypeVar("T")
 # What the engine says of state or a lock that it finds cut off: another run is writing it just now, was killed, or had
 # a full disk.
-CUT_OFF = ("unexpected end of JSON input", "failed to load checkpoint: EOF")
+CUT_OFF = re.compile(
+    r"error: (.*: )?(EOF|unexpected end of JSON input|corrupt store: missing version .*)$", re.MULTILINE
+)
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
 MACHINE = "mctl:infra:Machine"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -184,7 +187,7 @@ class Stack:
                 raise
             self._report(Progress("", "Clearing the lock of a run that was killed"))
             self._stack.cancel()
-            work()
+            self._mended(work)
 
     def _mended(self, work: Callable[[], T]) -> T:
         """Run, again while another run is writing what was read, and after mending what nobody writes any more."""
@@ -192,7 +195,7 @@ class Stack:
             try:
                 return work()
             except auto.CommandError as error:
-                if not any(text in str(error) for text in CUT_OFF):
+                if not CUT_OFF.search(str(error).partition("stderr:")[2]):  # hosts say EOF too, but elsewhere
                     raise
             time.sleep(CUT_OFF_SECONDS)
             if tried and not any(map(locks.is_held, state_files.locks(self.folder, self.name))):

@@ -70,13 +70,14 @@ def test_notes_on_files_that_were_cut_off_go_and_whole_ones_stay(mctl_home: Path
     lock.parent.mkdir(parents=True)
     for file in (state, lock):
         file.write_text('{"version": 3}')
-    cut_off = [state.with_name("web-1.json.attrs"), lock.with_name("a.json.attrs")]
+    store = state.parents[2] / "meta.yaml"
+    cut_off = [state.with_name("web-1.json.attrs"), lock.with_name("a.json.attrs"), store, Path(f"{store}.attrs")]
     whole = state.with_name("web-1.json.bak.attrs")
     for file in cut_off:
         file.touch()
     whole.write_text('{"md5": "x"}')
     state_files.mend(mctl_home, "web-1")
-    assert [file.exists() for file in (*cut_off, whole, state, lock)] == [False, False, True, True, True]
+    assert [file.exists() for file in (*cut_off, whole, state, lock)] == [False] * 4 + [True] * 3
 
 
 def test_where_the_backup_was_cut_off_too_the_newest_older_one_is_taken(mctl_home: Path, state: Path) -> None:
