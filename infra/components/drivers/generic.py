@@ -87,10 +87,17 @@ def _chosen_key(args: GenericArgs) -> str:
     """Give the key file's absolute path: the named one, else the first default one; nothing where an agent has keys."""
     if args.ssh_key:
         return str(Path(args.ssh_key).expanduser().absolute())
-    asked = ["ssh-add", "-l"] if shutil.which("ssh-add") and os.environ.get("SSH_AUTH_SOCK") else ["false"]
-    if subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0:
-        return ""
-    return next((str(file) for key in DEFAULT_KEYS if (file := Path(key).expanduser()).is_file()), "")
+    return (
+        ""
+        if _agent_has_keys()
+        else next((str(file) for key in DEFAULT_KEYS if (file := Path(key).expanduser()).is_file()), "")
+    )
+
+
+def _agent_has_keys() -> bool:
+    if not shutil.which("ssh-add") or not os.environ.get("SSH_AUTH_SOCK"):
+        return False
+    return subprocess.run(["ssh-add", "-l"], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
 def _private_key(machine: str, args: GenericArgs) -> str:
