@@ -87,11 +87,10 @@ def _chosen_key(args: GenericArgs) -> str:
     """Give the key file's absolute path: the named one, else the first default one; nothing where an agent has keys."""
     if args.ssh_key:
         return str(Path(args.ssh_key).expanduser().absolute())
-    return (
-        ""
-        if _agent_has_keys()
-        else next((str(file) for key in DEFAULT_KEYS if (file := Path(key).expanduser()).is_file()), "")
-    )
+    if _agent_has_keys():
+        return ""
+    files = (Path(key).expanduser() for key in DEFAULT_KEYS)
+    return next((str(file) for file in files if file.is_file()), "")
 
 
 def _agent_has_keys() -> bool:
