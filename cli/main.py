@@ -25,7 +25,11 @@ def main() -> int:
     except BrokenPipeError:
         # The reader has gone, and Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        code = BROKEN_PIPE
+    if "pulumi" in sys.modules:
+        # Python would wait for the SDK's threads, and the program's waits for its engine, also for one that was killed.
+        sys.stderr.flush()
+        os._exit(code)
     return code
 
 
