@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
 from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
+
+# It warns of an event stream that its engine's death cut off: the failure itself is told, and once is enough.
+warnings.filterwarnings("ignore", module=r"pulumi\.automation\.")
 
 T = TypeVar("T")
 # What the engine says of state or a lock that it finds cut off: another run is writing it just now, was killed, or had
