@@ -67,6 +67,18 @@ def test_a_container_runs_on_it_through_its_context_and_through_env(shop: Shop) 
     assert (said.returncode, said.stdout, said.stderr) == (0, "from inside\n", "")
 
 
+def test_the_vm_leaves_the_networks_of_containers_to_docker(shop: Shop) -> None:
+    shop.docker("--context", "vm", "run", "--detach", "--rm", "--name", "lasting", "tiny", "/bin/sleep", "600")
+    links = shop.mctl("ssh", "vm", "networkctl", "list", "--no-legend", "--no-pager").out.splitlines()
+    shop.docker("--context", "vm", "rm", "--force", "lasting")
+    setup = {name.rstrip("0123456789"): setup for _, name, _, _, setup in map(str.split, links) if name != "lo"}
+    assert {kind: state for kind, state in setup.items() if not kind.startswith("veth")} == {
+        "docker": "unmanaged",
+        "enp0s": "configured",
+    }
+    assert [state for kind, state in setup.items() if kind.startswith("veth")] == ["unmanaged"]
+
+
 def test_ssh_trusts_the_injected_host_key_alone(shop: Shop) -> None:
     assert shop.mctl("ssh", "vm", "sudo", "-n", "id", "-u") == (0, "0\n", "")
     known_hosts = shop.home / "machines" / "vm" / "known_hosts"
