@@ -26,6 +26,8 @@ def rm(
     Asks first, and removes nothing unless the answer begins with y; where there is neither a terminal nor an answer on
     standard input, --yes must be given. A machine whose removal fails stays in the list, with --force too, so that
     nothing is left behind unseen.
+
+    Example: `mctl rm --yes web-1 web-2`
     """
     from infra.stacks import machines
 

@@ -118,7 +118,11 @@ def test_the_exit_code_is_that_of_the_first_failure(acting: Callable[[Act], None
 
 
 def test_a_run_that_is_killed_is_told(acting: Callable[[Act], None]) -> None:
-    acting(lambda name, report: name == "a" and os.kill(os.getpid(), signal.SIGKILL))
+    def die(name: str, report: Report) -> None:
+        if name == "a":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    acting(die)
     assert in_process("restart", "a", "b") == Ran(
         1,
         'Machine "b" was restarted.\n',
@@ -160,7 +164,7 @@ def test_a_signal_to_the_command_ends_every_run_and_begins_no_more(how: signal.S
         "from infra.stacks import machines\n"
         "side_by_side._most = lambda: 2\n"
         "def act(name, report):\n"
-        "    print(name, os.getpid(), flush=True)\n"
+        "    os.write(1, f'{name} {os.getpid()}\\n'.encode())\n"
         "    time.sleep(60)\n"
         "machines.restart = act\n"
         "sys.exit(main.run(('restart', 'a', 'b', 'c', 'b2')))\n"
