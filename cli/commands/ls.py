@@ -23,7 +23,10 @@ def ls(
     timeout: Timeout = 10,
     json: Json = False,
 ) -> None:
-    """List machines and their states. All are asked at once; * marks the one that docker uses in this shell."""
+    """List machines and their states. All are asked at once; * marks the one that docker uses in this shell.
+
+    Example: `mctl ls --timeout 3`
+    """
     if quiet:
         typer.echo(reads.ls_names(json=json), nl=False)
         return

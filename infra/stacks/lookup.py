@@ -9,6 +9,10 @@ from infra.stacks import records
 from infra.stacks.home import home
 from infra.stacks.records import DEFAULT
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def find(name: str | None) -> records.Record:
     """Load a machine's record, and rebuild it from stack outputs where it is old, or missing but declared.
@@ -16,11 +20,7 @@ def find(name: str | None) -> records.Record:
     No name means the machine `default`. Raises NotFoundError, RecordError, and what the Pulumi engine raises when it is
     asked for a missing one. An old one serves where it can't be asked.
     """
-    if name is None and not records.exists(DEFAULT) and not _is_declared(DEFAULT):
-        raise NotFoundError(
-            f'No machine name specified and no "{DEFAULT}" machine exists', mend=f"mctl ls, or mctl create {DEFAULT}"
-        )
-    name = name or DEFAULT
+    name = name or default()
     try:
         record = records.load(name)
     except NotFoundError:
@@ -37,26 +37,44 @@ def find(name: str | None) -> records.Record:
         return record
 
 
+def default() -> str:
+    """Give the name of the machine that a command without a name means. Raises NotFoundError."""
+    if not records.exists(DEFAULT) and not _is_declared(DEFAULT):
+        raise NotFoundError(
+            f'No machine name(s) specified and no "{DEFAULT}" machine exists', mend=f"mctl ls, or mctl create {DEFAULT}"
+        )
+    return DEFAULT
+
+
 def _rebuilt(name: str) -> records.Record:
     from infra.stacks import machines
 
     return machines.rebuild(name)
 
 
+def stacks() -> list[str]:
+    """List cheaply the stacks of every project in reach."""
+    return sorted({os.path.basename(file)[len("Pulumi.") : -len(".yaml")] for file in _declarations()})
+
+
 def _is_declared(name: str) -> bool:
     """Tell cheaply whether any declaration in reach mentions the name; who rebuilds looks properly."""
+    for file in _declarations():
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            if name in stream.read():
+                return True
+    return False
+
+
+def _declarations() -> Iterator[str]:
+    """Give the file of each stack of the projects in mctl's home, and from the current folder upward."""
     folder = os.getcwd()
     folders = [home(), folder]
     while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
         folders.append(folder)
-    return any(_mentions(folder, name) for folder in folders if os.path.isfile(os.path.join(folder, "Pulumi.yaml")))
-
-
-def _mentions(folder: str, name: str) -> bool:
-    for file in os.listdir(folder):
-        if file.startswith("Pulumi.") and file.endswith(".yaml") and file != "Pulumi.yaml":
-            with open(os.path.join(folder, file), encoding="utf-8", errors="replace") as stream:
-                if name in stream.read():
-                    return True
-    return False
+    for folder in folders:
+        files = os.listdir(folder) if os.path.isfile(os.path.join(folder, "Pulumi.yaml")) else []
+        for file in files:
+            if file.startswith("Pulumi.") and file.endswith(".yaml") and file != "Pulumi.yaml":
+                yield os.path.join(folder, file)
