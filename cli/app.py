@@ -28,6 +28,7 @@ AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 VERBS = {
     "create": Verb(MACHINES, "Make a machine"),
     "ls": Verb(MACHINES, "List machines and their states"),
+    "import": Verb(MACHINES, "Take over machines that are there already"),
     "start": Verb(MACHINES, "Switch machines on"),
     "stop": Verb(MACHINES, "Shut machines down"),
     "restart": Verb(MACHINES, "Shut machines down and switch them on again"),

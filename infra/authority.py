@@ -86,4 +86,4 @@ AFTER_ADOPTION = AuthoritySpec(signs=1, client=ADOPTED, trusts=(ADOPTED, 1), adm
 
 
 def _is_one(generation: Any) -> bool:
-    return type(generation) is int and generation >= 0
+    return isinstance(generation, int) and not isinstance(generation, bool) and generation >= 0
