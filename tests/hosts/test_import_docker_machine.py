@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.container_hosts import ContainerHost
+from tests.container_hosts import ContainerHost, ContainerHosts
 from tests.docker_machine_store import DROP_IN, DockerMachineStore
 from tests.hosts.shop import Shop, tiny_image
 
@@ -36,7 +36,6 @@ class Taken:
 def taken(tmp_path_factory: pytest.TempPathFactory, host: ContainerHost) -> Taken:
     """A machine whose certificates have a year left, imported."""
     taken = Taken(tmp_path_factory.mktemp("docker-machine"), host, days=400)
-    host.write("/tmp/tiny.tar", "")
     taken.shop.docker("-H", f"tcp://{host.address}:2376", *tls(taken), "import", "-", "tiny", stdin=tiny_image())
     host.exec("docker run -d --name kept --network none tiny /bin/sleep 3000")
     before = taken.host_state()
@@ -105,9 +104,8 @@ def test_rm_forgets_the_machine_and_leaves_host_and_store(taken: Taken, host: Co
     assert taken.store.content() == taken.before
 
 
-def test_a_machine_whose_certificates_have_ended_comes_back_over_ssh(tmp_path: Path, host: ContainerHost) -> None:
-    host.exec("rm /etc/systemd/system/docker.service.d/10-mctl.conf")
-    ended = Taken(tmp_path, host, days=-3)
+def test_a_machine_whose_certificates_have_ended_comes_back_over_ssh(tmp_path: Path, hosts: ContainerHosts) -> None:
+    ended = Taken(tmp_path, hosts.start(docker_installed=True), days=-3)
     ran = ended.shop.mctl("import", "--ssh-host-key", "accept-new")
     assert ran.code == 0, ran.err
     assert "mctl regenerate-certs web-1 renews them over SSH\n" in ran.err
