@@ -71,7 +71,7 @@ def refresh(name: str, report: Report) -> list[Record]:
 
 def preview(name: str, report: Report) -> list[Change]:
     """Say what an `up` would do, doing nothing."""
-    return Stack(*locate(name), report).preview()
+    return Stack(*locate(name), report, read=True).preview()
 
 
 def set_running(name: str, *, running: bool, report: Report, hard: bool = False) -> Record:
@@ -159,7 +159,7 @@ def rebuild(name: str) -> Record:
     except NotFoundError:
         _forget_removed(name)
         raise
-    for record in _keep_records(Stack(folder, stack, _silence), _silence):
+    for record in _keep_records(Stack(folder, stack, _silence, read=True), _silence):
         if record.name == name:
             return record
     raise NotFoundError(
