@@ -57,7 +57,7 @@ def known(mctl_home: Path) -> None:
         (("status", "web-1", "off"), 2, "got unexpected extra argument(s) (off)", "mctl status --help"),
         (("create",), 2, "missing argument 'name'", "mctl create --help"),
         (("create", "a", "b"), 2, "got unexpected extra argument(s) (b)", "mctl create --help"),
-        (("rm",), 2, "missing argument 'NAME...'", "mctl rm --help"),
+        (("rm",), 2, "missing argument 'NAME'", "mctl rm --help"),
         (("env", "-u", "web-1"), 2, "Expected no machine name when the -u flag is present", "mctl env -u"),
         (
             ("env", "web-1", "--shell", "fsh"),
