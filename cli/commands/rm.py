@@ -13,7 +13,7 @@ from cli.options import machine_names
 
 def rm(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Machines to remove", autocompletion=machine_names)
+        list[str], typer.Argument(metavar="NAME", help="Machines to remove", autocompletion=machine_names)
     ],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
