@@ -140,7 +140,7 @@ def _reachable(name: str | None, *, swarm: bool) -> records.Record:
         raise HostError(
             f'"{record.name}" is not a swarm master. The --swarm flag is intended for use with swarm masters',
             machine=record.name,
-            mend="leave --swarm off",
+            mend=f"leave --swarm off: mctl env {record.name}",
         )
     ending = expiry.warning(record)
     if ending:
