@@ -39,6 +39,7 @@ VERBS = {
     "regenerate-certs": Verb(MACHINES, "Make certificates of machines anew"),
     "env": Verb(CONNECT, "Print the commands that point this shell's docker at a machine"),
     "config": Verb(CONNECT, "Print the docker options that reach a machine"),
+    "active": Verb(CONNECT, "Name the machine that docker uses in this shell"),
     "url": Verb(CONNECT, "Print the URL of a machine's Docker daemon"),
     "ip": Verb(CONNECT, "Print the addresses of machines"),
     "ssh": Verb(CONNECT, "Log in to a machine, or run a command on it", AS_THEY_ARE),

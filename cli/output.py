@@ -23,11 +23,13 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=4, ensure_ascii=False) + "\n"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Set rows in columns, three spaces apart, as docker-machine does."""
-    lines = [header, *rows]
-    widths = [max(LEAST_WIDTH, GAP + max(len(cell) for cell in column)) for column in zip(*lines, strict=True)]
-    return "".join("".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Set rows in columns, three spaces apart, as docker-machine does. A row may be short of cells."""
+    from itertools import zip_longest
+
+    columns = zip_longest(*rows, fillvalue="")
+    widths = [max(LEAST_WIDTH, GAP + max(map(len, column))) for column in columns]
+    return "".join("".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
 
 
 def fault(error: Exception, *, debug: bool = False) -> MctlError:
