@@ -137,9 +137,9 @@ def _first_end(old: OldMachine) -> datetime:
     pems = (old.certificates[part] for part in ("ca_cert", "client_cert", "server_cert"))
     try:
         return min(ends(pem) for pem in pems if pem)
-    except ValueError as error:
+    except ValueError:
         raise RecordError(
-            f'the certificates of machine "{old.name}" can\'t be read: {error}',
+            f'the store has no readable certificates of machine "{old.name}"',
             machine=old.name,
             mend=f"take its host over by its address: mctl import {old.name} --generic-ip-address ADDRESS",
         ) from None
