@@ -28,6 +28,7 @@ AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 VERBS = {
     "create": Verb(MACHINES, "Make a machine"),
     "ls": Verb(MACHINES, "List machines and their states"),
+    "export": Verb(MACHINES, "Write a machine into one encrypted file for another person"),
     "import": Verb(MACHINES, "Take over machines that are there already"),
     "start": Verb(MACHINES, "Switch machines on"),
     "stop": Verb(MACHINES, "Shut machines down"),

@@ -2,65 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from cli.driver_options import with_driver_options
 from cli.each import each
+from cli.export_passphrase import PassphraseFile, ask
 from cli.options import Json
 from cli.output import as_json, table
-from infra.errors import MctlError, NotFoundError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HEADER = ("NAME", "DRIVER", "STACK", "LOGIN", "CERTIFICATES END", "NOTES")
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Machines [default: all]")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME...|FILE]", help="Machines [default: all]")]
 From = Annotated[
-    Path | None, typer.Option("--from", help="Store of docker-machine [default: where docker-machine looks]")
+    Path | None,
+    typer.Option("--from", help="docker-machine's store, or a project's folder [default: docker-machine's own]"),
 ]
 HostKey = Annotated[str, typer.Option(help="Public SSH key of the host; accept-new trusts what answers now")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and ask no host")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and ask no host; as JSON with --json")]
 
 
-def import_(
+def _import(
     names: Names = None,
     *,
-    source: From = None,
+    place: From = None,
     ssh_host_key: HostKey = "",
+    passphrase_file: PassphraseFile = None,
     dry_run: DryRun = False,
     json: Json = False,
+    options: Mapping[str, Any],
 ) -> None:
-    """Take over machines of docker-machine: nothing on their hosts is touched, and the store stays as it is."""
-    from infra.stacks import adoption, docker_machine_store
+    """Take over machines: of docker-machine, of another project, of an exported file, or a host by its address.
 
-    store = (source or docker_machine_store.default_path()).absolute()
-    names = names or docker_machine_store.names(store)
-    if not names:
-        raise NotFoundError(f"there is no machine to import in {store}", mend="mctl import --from FOLDER")
-    if dry_run:
-        _show(names, lambda name: adoption.look(store, name), json=json)
+    Their containers go on running, and where they come from stays as it is.
+    """
+    from infra.stacks import importing
+
+    names = names or []
+    source: importing.Source
+    if "ip_address" in options:
+        source = importing.HostByAddress(options, ssh_host_key)
     else:
-        each(names, lambda name, report: adoption.adopt(store, name, ssh_host_key, report), 'Imported machine "{}".')
-
-
-def _show(names: list[str], look: Callable[[str], dict[str, Any]], *, json: bool) -> None:
-    """Print what would be done, with the failures among it. Ends with the exit code of the first."""
-    rows, code = [], 0
-    for name in names:
-        try:
-            rows.append(look(name))
-        except MctlError as error:
-            rows.append({"name": name, "error": error.message})
-            code = code or error.exit_code
-    cells = [_cells(row) for row in rows]
-    typer.echo(as_json(rows) if json else table(HEADER, cells), nl=False)
-    raise typer.Exit(code)
+        source = importing.choose(place, names, ssh_host_key, lambda: ask(passphrase_file, twice=False))
+    parts = source.parts(names)
+    if not dry_run:
+        each(parts, source.take, f'Imported {source.noun} "{{}}".', there=False)
+        return
+    rows, failure = importing.look_all(source, parts)
+    typer.echo(as_json(rows) if json else table([HEADER, *map(_cells, rows)]), nl=False)
+    raise typer.Exit(failure.exit_code if failure else 0)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    if "error" in row:
-        return (row["name"], "", "", "", "", f"Error: {row['error']}")
-    end = row["certificates_end"][:10]
-    return (row["name"], row["driver"], row["stack"], row["login"], end, "; ".join(row["notes"]))
+    notes = f"Error: {row['error']}" if "error" in row else "; ".join(row["notes"])
+    known = [str(row.get(key, "")) for key in ("name", "driver", "stack", "login")]
+    return (*known, row.get("certificates_end", "")[:10], notes)
+
+
+import_ = with_driver_options(_import, "generic")

@@ -8,6 +8,8 @@ over to our own authority later.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +18,8 @@ from typing import Any
 from infra.authority import AFTER_ADOPTION
 from infra.components import drivers
 from infra.components.drivers import generic
-from infra.errors import PreCreateError, RecordError
+from infra.components.machine import docker_url
+from infra.errors import NameTakenError, NotFoundError, PreCreateError, RecordError
 from infra.machine import MachineSpec
 from infra.stacks import docker_machine_store, project, records
 from infra.stacks.certificates import ends
@@ -31,20 +34,36 @@ VERSION = "docker version --format '{{.Server.Version}}' 2>/dev/null"
 PROBE_SECONDS = 10
 
 
-def look(store: Path, name: str) -> dict[str, Any]:
-    """Say how a machine would be taken over, asking nobody. Raises what `docker_machine_store.read` raises."""
+def look(store: Path, name: str, taken: dict[str, str]) -> dict[str, Any]:
+    """Say how a machine would be taken over, asking nobody.
+
+    taken: hosts, and the machines that they are; this one is added. Raises what `docker_machine_store.read` raises, and
+    NameTakenError for a host that is another machine's.
+    """
     old = docker_machine_store.read(store, name)
+    _refuse_twin(old, taken)
+    taken[_host(old.spec)] = name
     options = old.spec.options
     return {
         "name": name,
         "driver": old.driver,
         "provider": old.spec.provider,
         "stack": name,
-        "login": f"{options['ssh_user']}@{options['ip_address']}:{options['ssh_port']}",
-        "docker_url": f"tcp://{options['ip_address']}:{options['engine_port']}",
+        "login": f"{options['ssh_user']}@{_host(old.spec)}",
+        "docker_url": docker_url(options["ip_address"], options["engine_port"]),
         "certificates_end": _first_end(old).isoformat(),
         "notes": _notes(old),
     }
+
+
+def hosts_here() -> dict[str, str]:
+    """Give the hosts that have a record, and the machines that they are."""
+    found = {}
+    for name in records.names():
+        with suppress(NotFoundError, RecordError):
+            record = records.load(name)
+            found[f"{record.address}:{record.ssh_port}"] = name
+    return found
 
 
 def adopt(store: Path, name: str, host_key: str, report: Report) -> None:
@@ -59,6 +78,7 @@ def adopt(store: Path, name: str, host_key: str, report: Report) -> None:
         report(Progress(name, "is here already", notice=True))
         return
     refuse_taken(folder, name, name)
+    _refuse_twin(old, hosts_here())
     spec = _checked(old, host_key)
     opened = Stack(folder, name, report, make=True)
     parts = ("ca_cert", "client_cert", "client_key")
@@ -77,10 +97,21 @@ def adopt(store: Path, name: str, host_key: str, report: Report) -> None:
 
 
 def _is_ours(old: OldMachine) -> bool:
-    try:
-        return records.exists(old.name) and records.load(old.name).address == old.spec.options["ip_address"]
-    except RecordError:
-        return False
+    return hosts_here().get(_host(old.spec)) == old.name
+
+
+def _host(spec: MachineSpec) -> str:
+    return f"{spec.options['ip_address']}:{spec.options['ssh_port']}"
+
+
+def _refuse_twin(old: OldMachine, taken: Mapping[str, str]) -> None:
+    twin = taken.get(_host(old.spec), old.name)
+    if twin != old.name:
+        raise NameTakenError(
+            f'machine "{old.name}" is on the host of machine "{twin}"',
+            machine=old.name,
+            mend="one of them is a leftover: import the other alone, by its name",
+        )
 
 
 def _checked(old: OldMachine, host_key: str) -> MachineSpec:
@@ -106,9 +137,9 @@ def _first_end(old: OldMachine) -> datetime:
     pems = (old.certificates[part] for part in ("ca_cert", "client_cert", "server_cert"))
     try:
         return min(ends(pem) for pem in pems if pem)
-    except ValueError as error:
+    except ValueError:
         raise RecordError(
-            f'the certificates of machine "{old.name}" can\'t be read: {error}',
+            f'the store has no readable certificates of machine "{old.name}"',
             machine=old.name,
             mend=f"take its host over by its address: mctl import {old.name} --generic-ip-address ADDRESS",
         ) from None

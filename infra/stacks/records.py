@@ -22,6 +22,7 @@ VERSION = 1
 DEFAULT = "default"
 FACTS = "machine.json"
 OWN_KEY = "id_ed25519"
+FILES = (FACTS, "ca.pem", "cert.pem", "key.pem", "known_hosts", OWN_KEY)
 KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict, "dict[str, Any]": dict, "list[str]": list}
 
 
@@ -181,11 +182,11 @@ def of_stack(stack: str, project: str) -> list[str]:
 
 
 def remove(name: str) -> None:
-    """Remove a record, there or not: first out of sight by one rename, then for good."""
+    """Remove a record, there or not, so that it is out of sight at once. Files of others in its folder stay."""
     from infra.stacks import record_files
 
     if _may_be_name(name):
-        record_files.remove(folder(name))
+        record_files.remove(folder(name), FILES)
 
 
 def known_hosts(record: Record) -> str:

@@ -192,15 +192,21 @@ class Stack:
             values = json.loads(self._stack.pulumi("config", "--show-secrets", "--json"))
         return {key: entry["value"] for key, entry in values.items() if entry["secret"]}
 
-    def deployment(self) -> str:
-        """Read the whole stack state as JSON, secrets in clear."""
+    def deployment(self) -> dict[str, Any]:
+        """Read the whole stack state, secrets in clear."""
         with self._failures(f"mctl refresh {self.name}"):
-            return self._mended(lambda: self._stack.pulumi("stack", "export", "--show-secrets"))
+            return dict(json.loads(self._mended(lambda: self._stack.pulumi("stack", "export", "--show-secrets"))))
 
-    def take_over(self, deployment: str) -> None:
-        """Make a deployment of another home this stack's state; its secrets are encrypted for this one."""
-        with self._failures(f"mctl rm {self.name}"):
-            self._unlocked(lambda: self._stack.pulumi("stack", "import", text=deployment))
+    def take_over(self, exported: dict[str, Any]) -> None:
+        """Make what another stack's `deployment` gave this one's state; secrets are encrypted as is usual here."""
+        ours = {"secrets_providers": self._state()["secrets_providers"]}
+        text = json.dumps({**exported, "deployment": {**exported["deployment"], **ours}})
+        with self._failures("run the same mctl import again"):
+            self._unlocked(lambda: self._stack.pulumi("stack", "import", text=text))
+
+    def has_resources(self) -> bool:
+        """Tell whether the stack holds anything."""
+        return bool(self._state().get("resources"))
 
     def _resources(self, kind: str) -> list[dict[str, Any]]:
         return [resource for resource in self._state().get("resources") or [] if resource["type"] == kind]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.container_hosts import ContainerHost, ContainerHosts
+from tests.container_hosts import ContainerHost
 from tests.docker_machine_store import DROP_IN, DockerMachineStore
 from tests.hosts.shop import Shop, tiny_image
 
@@ -19,9 +22,19 @@ class Taken:
         self.shop, self.host = Shop(folder), host
         self.store = DockerMachineStore(folder / "store", days)
         self.store.add("web-1", host.address, host.private_key)
+        host.exec("rm -f /etc/docker/*.json /etc/docker/.mctl* /etc/systemd/system/docker.service.d/10-mctl.conf")
         self.store.provision(host, "web-1")
         self.before = self.store.content()
         self.shop.variables["MACHINE_STORAGE_PATH"] = str(self.store.folder)
+
+    def daemon_answers(self) -> bool:
+        """Ask through the context; a daemon that is just restarting gets a while."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            with suppress(subprocess.CalledProcessError):
+                return bool(self.shop.docker("--context", "web-1", "version", "--format", "{{.Server.Version}}"))
+            time.sleep(0.5)
+        return False
 
     def host_state(self) -> tuple[str, ...]:
         """Say what must not change on the host: the daemon's process, its files, and what runs."""
@@ -104,10 +117,47 @@ def test_rm_forgets_the_machine_and_leaves_host_and_store(taken: Taken, host: Co
     assert taken.store.content() == taken.before
 
 
-def test_a_machine_whose_certificates_have_ended_comes_back_over_ssh(tmp_path: Path, hosts: ContainerHosts) -> None:
-    ended = Taken(tmp_path, hosts.start(docker_installed=True), days=-3)
+def test_a_machine_whose_certificates_have_ended_comes_back_over_ssh(tmp_path: Path, host: ContainerHost) -> None:
+    ended = Taken(tmp_path, host, days=-3)
     ran = ended.shop.mctl("import", "--ssh-host-key", "accept-new")
     assert ran.code == 0, ran.err
     assert "mctl regenerate-certs web-1 renews them over SSH\n" in ran.err
     assert ended.shop.mctl("regenerate-certs", "-y", "web-1").code == 0
     assert ended.shop.docker("--context", "web-1", "version", "--format", "{{.Server.Version}}")
+
+
+def test_in_a_home_that_is_the_store_itself_docker_machines_own_files_stay(tmp_path: Path, host: ContainerHost) -> None:
+    shared = Taken(tmp_path, host, days=400)
+    shared.shop.variables["MCTL_HOME"] = str(shared.store.folder)
+    folder = shared.store.folder / "machines" / "web-1"
+    kept = ("config.json", "id_rsa", "id_rsa.pub", "server.pem", "server-key.pem", "cert.pem", "key.pem")
+    before = {name: (folder / name).read_bytes() for name in kept}
+    ran = shared.shop.mctl("import", "--ssh-host-key", host.host_key)
+    assert ran.code == 0, ran.err
+    assert {name: (folder / name).read_bytes() for name in kept} == before
+    assert shared.shop.mctl("ls", "-q").out == "web-1\n"
+    assert shared.shop.mctl("ssh", "web-1", "hostname").out == f"{host.container}\n"
+    assert shared.shop.mctl("rm", "-y", "web-1").code == 0
+    assert shared.shop.mctl("ls", "-q").out == ""
+    assert {file.name for file in folder.iterdir()} == set(kept) - {"cert.pem", "key.pem"}
+
+
+@pytest.mark.parametrize("step", ["import", "regenerate-certs"])
+def test_a_run_that_is_killed_anywhere_is_gone_on_with(tmp_path: Path, host: ContainerHost, step: str) -> None:
+    killed = Taken(tmp_path, host, days=400)
+    commands = {"import": ["--ssh-host-key", host.host_key], "regenerate-certs": ["-y", "web-1"]}
+    if step != "import":
+        assert killed.shop.mctl("import", *commands["import"]).code == 0
+    for seconds in (1.0, 2.0, 3.0, 4.0, 6.0):
+        run = killed.shop.start(step, *commands[step])
+        time.sleep(seconds)
+        run.kill()
+        run.communicate()
+        if step != "import":
+            assert killed.daemon_answers(), seconds
+    ran = killed.shop.mctl(step, *commands[step])
+    assert ran.code == 0, ran.err
+    assert killed.daemon_answers()
+    assert killed.shop.mctl("preview", "web-1").out == "no changes\n"
+    assert killed.shop.mctl("rm", "-y", "web-1").code == 0
+    assert killed.shop.left() == []
