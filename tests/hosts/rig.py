@@ -8,6 +8,7 @@ from pathlib import Path
 
 from infra.components.engine_scripts.configure import certificates, configure
 from infra.components.engine_scripts.install import install
+from infra.components.engine_scripts.upgrade import upgrade
 from infra.machine import EngineSpec
 from tests.certificates import Authority, Pair
 from tests.container_hosts import ContainerHost
@@ -29,6 +30,9 @@ class Rig:
         pair = server or self.server
         pems = certificates(self.authority.cert, pair.cert, pair.key)
         return self.host.ssh(configure(spec, "box", "generic"), user=user, stdin=pems)
+
+    def upgrade(self, spec: EngineSpec) -> Done:
+        return self.host.ssh(upgrade(spec, "box"))
 
     def apply(self, spec: EngineSpec, user: str = "root") -> Done:
         installed = self.install(spec, user)

@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from infra.components.engine_scripts.configure import PORT
 from infra.errors import UsageError
 from infra.machine import MachineSpec, suggest
 
@@ -54,7 +55,7 @@ class Vm:
     ssh_private_key: pulumi.Input[str] | None
     ssh_host_key: pulumi.Input[str]
     docker_port: pulumi.Input[int]
-    engine_port: int = 2376
+    engine_port: int = PORT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,10 @@ apt_offers() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
 apt_has() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 apt_versions() { apt-cache madison "$1" 2>/dev/null | awk -F'|' '{ gsub(/ /, "", $2); print $2 }'; }
 apt_exact() { printf '%s=%s\n' "$1" "$2"; }
+apt_installed() {
+  dpkg-query -W -f '${db:Status-Status} ${Package}=${Version}\n' "$@" 2>/dev/null | sed -n 's/^installed //p'
+}
+apt_keep() { apt_add --download-only --reinstall "$@"; }
 apt_hold() { logged apt-mark hold "$@"; }
 
 # What a run that was killed left behind.

@@ -65,7 +65,8 @@ def configure_as_root(spec: EngineSpec, machine: str, provider: str, port: int =
             ),
             _function("unit_environment", _print("".join(f"Environment={_unit_word(e)}\n" for e in spec.env))),
             _function("openrc_environment", _print("".join(f"export {_assignment(e)}\n" for e in spec.env))),
-            parts("prelude", "configure"),
+            parts("prelude", "live_restore", "configure"),
+            "main\n",
         ]
     )
 

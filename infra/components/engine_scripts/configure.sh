@@ -154,6 +154,7 @@ start_openrc() { logged timeout 180 rc-service docker restart || not_started "it
 
 start() {
   if running; then step "restarting Docker Engine"; else step "starting Docker Engine"; fi
+  keep_containers
   if systemd; then start_systemd; else start_openrc; fi
 }
 
@@ -191,14 +192,14 @@ main() {
   step "writing the engine's settings and certificates"
   take_certificates
   umask 022
+  rest_settings
   settle_settings
   if systemd; then write_drop_in; else write_openrc_conf; fi
   if [ -e "$restart_due" ] || ! running || ! listening; then start; fi
   await_daemon
+  end_keeping
   rm -f "$restart_due"
   enable_at_boot
   admit_user
   printf 'engine-version: %s\n' "$version"
 }
-
-main

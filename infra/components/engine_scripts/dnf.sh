@@ -12,6 +12,8 @@ dnf_refresh() { logged "$(dnf_program)" -q -y makecache; }
 dnf_offers() { "$(dnf_program)" -q list "$1" </dev/null >/dev/null 2>&1; }
 dnf_has() { rpm -q "$1" >/dev/null 2>&1; }
 dnf_exact() { printf '%s-%s\n' "$1" "$2"; }
+dnf_installed() { rpm -q --qf '%{NAME}-%{VERSION}-%{RELEASE}\n' "$@" | grep -v ' '; }
+dnf_keep() { :; }
 dnf_hold() { :; }
 dnf_mends() { :; }
 dnf_add() { logged "$(dnf_program)" -q -y install "$@" iptables; }

@@ -16,6 +16,8 @@ def install(spec: EngineSpec, machine: str) -> str:
 
 def install_as_root(spec: EngineSpec, machine: str) -> str:
     """Write the part that runs as root."""
-    return variables(machine=machine, install=spec.install, version=spec.version) + parts(
-        "prelude", "apt", "dnf", "others", "install"
+    return (
+        variables(machine=machine, install=spec.install, version=spec.version)
+        + parts("prelude", "apt", "dnf", "others", "install")
+        + "main\n"
     )

@@ -197,5 +197,3 @@ main() {
   : >"$restart_due"
   rm -f "$unfinished"
 }
-
-main

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 REAL = (
-    "awk cat chmod cmp cut dirname env false grep head id ls mkdir mktemp mv rm sed sh sleep sort tail timeout tr true"
+    "awk cat chmod cmp cp cut dirname env false grep head id ls mkdir mktemp mv rm sed sh sleep sort tail timeout tr "
+    "true"
 )
 
 

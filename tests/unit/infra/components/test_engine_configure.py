@@ -31,7 +31,7 @@ def openrc_host(tmp_path: Path) -> ScratchHost:
     host.write("proc/net/tcp", LISTENING)
     host.write("etc/conf.d/docker", 'DOCKER_OPTS="--log-level=warn"\n')
     host.program("dockerd", {"--version": "echo 'Docker version 28.3.3, build abc'"})
-    host.program("docker", {"*version*": "echo 28.3.3"})
+    host.program("docker", {"*version*": "echo 28.3.3", "*info*ContainersRunning*": "echo 0 inactive"})
     host.program(
         "rc-service", {"'docker restart'": f": >{host.root}/up", "'--quiet docker status'": f"[ -e {host.root}/up ]"}
     )

@@ -11,6 +11,7 @@ import pytest
 from infra.components.engine_scripts import as_root, heredoc
 from infra.components.engine_scripts.configure import configure_as_root
 from infra.components.engine_scripts.install import install, install_as_root
+from infra.components.engine_scripts.upgrade import upgrade
 from infra.machine import EngineSpec
 from tests.unit.infra.components.scratch_host import ScratchHost
 
@@ -306,7 +307,8 @@ def test_every_shell_can_read_the_scripts(shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"there is no {shell} here")
     command = [shell, "sh"] if shell == "busybox" else [shell]
-    for text in (install(EngineSpec(), "box"), script(), configure_as_root(EngineSpec(), "box", "qemu")):
+    scripts = script(), configure_as_root(EngineSpec(), "box", "qemu")
+    for text in (install(EngineSpec(), "box"), upgrade(EngineSpec(), "box"), *scripts):
         assert subprocess.run([*command, "-n"], input=text, text=True, check=False).returncode == 0
 
 

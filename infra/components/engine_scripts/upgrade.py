@@ -1,0 +1,25 @@
+"""The script that brings an engine to another version, and back where the new one does not come up.
+
+It remembers the packages that are installed, and reinstalls them where the new daemon fails. There is no going back
+with pacman and apk, whose repositories hold one version of each package, nor to a version that the package sources have
+dropped: both are told in a notice.
+"""
+
+from __future__ import annotations
+
+from infra.components.engine_scripts import as_root, parts, variables
+from infra.components.engine_scripts.configure import PORT
+from infra.machine import EngineSpec
+
+
+def upgrade(spec: EngineSpec, machine: str, port: int = PORT) -> str:
+    """Write the script that installs the newest engine that the spec allows; it prints `engine-version: X`.
+
+    What was installed by a script of the user's own is upgraded from the package source that it set up.
+    """
+    install = "auto" if "://" in spec.install else spec.install
+    return as_root(
+        variables(machine=machine, install=install, version=spec.version, port=str(port), port_hex=f"{port:04X}")
+        + parts("prelude", "apt", "dnf", "others", "live_restore", "configure", "install", "upgrade")
+        + "main\n"
+    )
