@@ -25,7 +25,7 @@ DEFAULTS: Properties = {
 REQUIRED = ("name", "authorizedKey", "hostPrivateKey", "hostPublicKey")
 NUMBERS = {"cpus": (1, 256, "processors"), "memory": (256, 4 * 1024**2, "MiB"), "disk": (1, 64 * 1024, "GiB")}
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8), CAVEATS
-REPLACING = ("name", "image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
+REPLACING = ("image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
 RESTARTING = ("cpus", "memory", "disk", "forwards")
 SEED_FIELDS = {"hostPrivateKey": "host_private_key", "userData": "user_data"}
 

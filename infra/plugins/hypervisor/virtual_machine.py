@@ -19,7 +19,7 @@ from infra.plugins.hypervisor import qemu, requirements
 from infra.plugins.hypervisor.inputs import REPLACING, RESTARTING
 from infra.plugins.hypervisor.ports import HOST
 from infra.plugins.hypervisor.seed import Seed
-from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord, vm_id
+from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord, own_folder
 from infra.plugins.server import CheckFailure, Diff, Operation, PluginError, Resource
 from infra.plugins.wire import UNKNOWN, Properties, is_secret, plain, secret
 
@@ -54,12 +54,11 @@ class VirtualMachine(Resource):
         if op.preview:
             return "", _kept_secret(op.news) | dict.fromkeys(COMPUTED, UNKNOWN)
         requirements.require()
-        folder = VmFolder(vm_id(op.urn))
+        folder = own_folder(op.urn)
         wanted = _record(op)
         left = folder.load()
-        if left and not (left.whole and left.digest == wanted.digest):
+        if not (left and left.whole and left.digest == wanted.digest):
             left = None
-        if not left:
             await qemu.delete(folder)
         try:
             record = left or await _make(folder, wanted, op)
@@ -102,7 +101,7 @@ class VirtualMachine(Resource):
             await (qemu.end(folder) if os.environ.get(HARD_STOP) else qemu.stop(folder))
         if wanted.inputs["disk"] > record.inputs["disk"]:
             await qemu.grow(folder, wanted.inputs["disk"])
-        record.inputs, record.digest = wanted.inputs, wanted.digest
+        record.urn, record.inputs, record.digest = op.urn, wanted.inputs, wanted.digest
         folder.save(record)
         if wanted.inputs["running"]:
             await qemu.start(folder, record, op.log)

@@ -115,6 +115,15 @@ class VmFolder:
             shutil.rmtree(self.path)
 
 
+def own_folder(urn: str) -> VmFolder:
+    """Give a resource's folder, there or not. A VM that was renamed keeps the folder of its old name."""
+    folder, number = VmFolder(vm_id(urn)), 1
+    while (record := folder.load()) and record.urn != urn:
+        number += 1
+        folder = VmFolder(f"{vm_id(urn)}-{number}")
+    return folder
+
+
 def of_stack(project: str, stack: str) -> list[VmFolder]:
     """List what one stack's VMs have left on this computer, known to the stack's state or not."""
     return [folder for folder in every() if (_record := folder.load()) and _owner(_record.urn) == (project, stack)]

@@ -87,9 +87,10 @@ def test_what_is_not_known_yet_is_let_through() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"cpus": 4}, {"memory": 4096}, {"disk": 40}, {"running": False}, {"forwards": {"80": 0}}]
+    "changes",
+    [{"cpus": 4}, {"memory": 4096}, {"disk": 40}, {"running": False}, {"forwards": {"80": 0}}, {"name": "web-2"}],
 )
-def test_size_ports_and_power_change_in_place(changes: dict[str, Any]) -> None:
+def test_size_ports_power_and_name_change_in_place(changes: dict[str, Any]) -> None:
     found = diff(checked(**changes))
     assert (found.diffs, found.replaces) == (tuple(changes), ())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord, every, vm_id
+from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord, every, own_folder, vm_id
 from infra.plugins.server import PluginError
 
 URN = "urn:pulumi:prod::mctl::mctl:infra:Machine$hypervisor:index:VirtualMachine::web-1-vm"
@@ -63,3 +63,14 @@ def test_remove_leaves_nothing_and_may_be_repeated() -> None:
     folder.remove()
     assert not folder.path.exists()
     assert every() == []
+
+
+def test_a_new_vm_never_gets_the_folder_of_one_that_was_renamed() -> None:
+    renamed = own_folder(URN)
+    renamed.make()
+    renamed.save(VmRecord(URN.replace("web-1", "web-2"), "qemu", {}, "digest", whole=True))
+    fresh = own_folder(URN)
+    assert fresh.id == f"{renamed.id}-2"
+    fresh.make()
+    fresh.save(VmRecord(URN, "qemu", {}, "digest", whole=True))
+    assert own_folder(URN).id == fresh.id
