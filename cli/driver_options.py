@@ -6,13 +6,14 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from infra.components import drivers
-from infra.errors import UsageError
+from infra.errors import MctlError, UsageError
 
 DEFAULT_PROVIDER = "qemu"
 VARIABLES = ("MCTL_PROVIDER", "MACHINE_DRIVER")
@@ -28,10 +29,26 @@ def chosen_provider(arguments: Sequence[str]) -> str:
     return next((os.environ[name] for name in VARIABLES if os.environ.get(name)), DEFAULT_PROVIDER)
 
 
-def with_driver_options(command: Callable[..., Any], provider: str) -> Callable[..., Any]:
+def provider_of_machine(arguments: Sequence[str]) -> str:
+    """Find the provider of the first machine that a command line names, or nothing."""
+    from infra.stacks import project, records
+
+    for name in arguments:
+        with suppress(MctlError):
+            if records.exists(name):
+                return records.load(name).provider
+            folder = project.find_project()
+            stack = project.stack_of(folder, name)
+            if stack:
+                return str(project.machines(folder, stack)[name].get("provider", ""))
+    return ""
+
+
+def with_driver_options(command: Callable[..., Any], provider: str, *, changing: bool = False) -> Callable[..., Any]:
     """Give a command the options of a provider; it gets those that were set as the mapping `options`.
 
-    An unknown provider adds none: the command itself refuses it.
+    An unknown provider adds none: the command itself refuses it. changing: of a machine that is there, so that the
+    environment and defaults count for nothing, an empty list is one, and the provider's name may be left off.
     """
     try:
         driver = drivers.load(provider)
@@ -39,7 +56,7 @@ def with_driver_options(command: Callable[..., Any], provider: str) -> Callable[
         return _signed(command, [], lambda values: values | {"options": {}})
     declared = {f"{driver.name}_{field.name}".replace("-", "_"): field for field in fields(driver.args)}
     hints = get_type_hints(driver.args)
-    extra = [_parameter(driver, name, field, hints[field.name]) for name, field in declared.items()]
+    extra = [_parameter(driver, name, field, hints[field.name], changing=changing) for name, field in declared.items()]
 
     def gather(values: dict[str, Any]) -> dict[str, Any]:
         options = {field.name: values.pop(name) for name, field in declared.items()}
@@ -48,15 +65,18 @@ def with_driver_options(command: Callable[..., Any], provider: str) -> Callable[
     return _signed(command, extra, gather)
 
 
-def _parameter(driver: drivers.Driver, name: str, field: Field[Any], hint: Any) -> inspect.Parameter:
+def _parameter(driver: drivers.Driver, name: str, field: Field[Any], hint: Any, *, changing: bool) -> inspect.Parameter:
     flag = drivers.flag(driver, field)
     flags = (f"{flag}/--no-{flag[2:]}",) if hint is bool else (flag,)
+    aliases = field.metadata["aliases"]
+    if changing and hint is not bool:
+        aliases = (*aliases, *(f"--{word.removeprefix(f'--{driver.name}-')}" for word in (flag, *aliases)))
     kind: Any = list[get_args(hint)[0]] if get_origin(hint) is tuple else hint  # type: ignore[misc]
     option = typer.Option(
         *flags,
-        *field.metadata["aliases"],
+        *dict.fromkeys(aliases),
         help=_help(field),
-        envvar=field.metadata["env"] or None,
+        envvar=None if changing else field.metadata["env"] or None,
         rich_help_panel=PANEL.format(driver.name),
     )
     return inspect.Parameter(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Act = Callable[[str, "Report"], object]
 
 
-def each(names: Sequence[str] | None, act: Act, done: str, *, there: bool = True) -> None:
-    """Act on each machine, or on `default`, show the progress, and say `done` with its name.
+def each(names: Sequence[str] | None, act: Act, done: str | Callable[[str], str], *, there: bool = True) -> None:
+    """Act on each machine, or on `default`, show the progress, and say `done` with its name, or what it makes of it.
 
     All names are looked up before anything is done: NotFoundError. A failure is printed and does not keep the others
     from going on; the exit code is that of the first. A machine that is already in the state asked for is no failure.
@@ -31,7 +31,7 @@ def each(names: Sequence[str] | None, act: Act, done: str, *, there: bool = True
     failed = 0
     for name, error in _outcomes(names, act, there=there):
         if error is None:
-            typer.echo(done.format(name))
+            typer.echo(done.format(name) if isinstance(done, str) else done(name))
         elif isinstance(error, AlreadyError):
             typer.echo(error.message)
         elif len(names) == 1:

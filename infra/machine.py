@@ -52,7 +52,8 @@ class MachineSpec:
     options: the driver's own, by field name of its args. tls_sans: further names and addresses for the server
     certificate. ssh_host_key: one authorized_keys-style line for a host that we did not make. running: False keeps it
     switched off. adopted: what is known of an engine that someone else configured and that stays as it is
-    (`engine_version`, `certificate_expiry`); empty where mctl configures it.
+    (`engine_version`, `certificate_expiry`); empty where mctl configures it. formerly: the name that it was made under,
+    until an `up` has renamed it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class MachineSpec:
     ssh_host_key: str = ""
     running: bool = True
     adopted: Mapping[str, str] = field(default_factory=dict)
+    formerly: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -31,7 +31,8 @@ class Machine(pulumi.ComponentResource):
     outputs: dict[str, pulumi.Output[Any]]
 
     def __init__(self, spec: MachineSpec, authority: Authority, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("mctl:infra:Machine", spec.name, {}, opts)
+        renamed = pulumi.ResourceOptions(transformations=[_renaming(spec)] if spec.formerly else None)
+        super().__init__("mctl:infra:Machine", spec.name, {}, pulumi.ResourceOptions.merge(opts, renamed))
         driver = drivers.load(spec.provider)
         args = drivers.read_args(driver, spec.name, spec.options)
         child = pulumi.ResourceOptions(parent=self)
@@ -41,6 +42,20 @@ class Machine(pulumi.ComponentResource):
         daemon = _adopted(spec) if spec.adopted else _daemon(spec, authority, vm, connection, child)
         self.outputs = _outputs(spec, authority, vm, daemon)
         self.register_outputs(self.outputs)
+
+
+def _renaming(spec: MachineSpec) -> pulumi.ResourceTransformation:
+    """Let each resource of a machine be known by the name that it has in the stack state.
+
+    The SDK's own rule for children covers those alone whose names begin with their parent's.
+    """
+
+    def rename(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
+        former = pulumi.Alias(name=spec.formerly + args.name.removeprefix(spec.name))
+        aliases = pulumi.ResourceOptions(aliases=[former])
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, aliases))
+
+    return rename
 
 
 @dataclass(frozen=True)

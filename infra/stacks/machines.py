@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from infra.components import drivers
 from infra.errors import AlreadyError, HostError, NameTakenError, NotFoundError, RecordError, StackError
@@ -59,6 +60,7 @@ def up(name: str, report: Report) -> list[Record]:
     """Bring a stack, named by itself or by a machine in it, to what it declares."""
     opened = Stack(*locate(name), report)
     opened.up(mend=f"mctl up {name}")
+    end_renaming(opened)
     return keep_records(opened, report)
 
 
@@ -136,20 +138,33 @@ def remove(name: str, report: Report) -> None:
         raise _unknown(name)  # it is the name of a stack
     others = [machine for machine in declared if machine != name]
     whole = not others and project.is_ours_alone(folder, stack)
+    opened = None
     with suppress(NotFoundError):  # declared, but never made
         opened = Stack(folder, stack, report)
         opened.settle()
-        opened.destroy(name if others else "")
-        if whole:
-            opened.delete()
-        else:
-            project.withdraw(folder, stack, name)
-            keep_records(opened, report)  # the stack state has changed for the others too
+        opened.destroy(*(_names(name, declared) if others else ()))
     if whole:
+        if opened:
+            opened.delete()
         project.discard(folder, stack)
     else:
         project.withdraw(folder, stack, name)
+        if opened:
+            keep_records(opened, report)  # the stack state has changed for the others too
     _forget(name, report)
+
+
+def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
+    """Give every name that a machine may have in the stack state: also the one before, where a rename was stopped."""
+    return [name, *filter(None, [declared[name].get("formerly")])]
+
+
+def end_renaming(opened: Stack) -> None:
+    """Forget former names: the stack state has the new ones."""
+    for name, entry in project.machines(opened.folder, opened.name).items():
+        spec = MachineSpec.from_config(name, entry)
+        if spec.formerly:
+            project.declare(opened.folder, opened.name, replace(spec, formerly=""))
 
 
 def rebuild(name: str) -> Record:

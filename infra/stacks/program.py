@@ -16,14 +16,16 @@ from infra.errors import UsageError
 from infra.machine import NAMESPACE, MachineSpec
 
 
-def run(tell: Callable[[dict[str, dict[str, Any]]], None] | None = None) -> None:
+def run(
+    tell: Callable[[dict[str, dict[str, Any]]], None] | None = None, instead: Mapping[str, MachineSpec] | None = None
+) -> None:
     """Declare every machine of the stack's config, and export their outputs by name as `machines`.
 
-    tell: is given the same once all are known, secrets in clear. Raises UsageError where the config is missing or can't
-    mean anything.
+    tell: is given the same once all are known, secrets in clear. instead: machines to take as these, not as the config
+    has them. Raises UsageError where the config is missing or can't mean anything.
     """
     config = pulumi.Config(NAMESPACE)
-    specs = read_machines(config.get_object("machines"))
+    specs = [(instead or {}).get(spec.name, spec) for spec in read_machines(config.get_object("machines"))]
     for spec in specs:
         check(spec)
     if not specs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ class Watcher:
     """
 
     def __init__(self, machines: Sequence[str], report: Report) -> None:
-        self._machines = sorted(machines, key=len, reverse=True)
+        self._machines = machines
         self._report = report
         self._said: set[tuple[str, str]] = set()
         self._began: dict[tuple[str, str], float] = {}
@@ -126,8 +126,13 @@ class Watcher:
             self._report(Progress(machine, text, notice))
 
     def _machine(self, urn: str) -> str:
-        name = urn.rpartition("::")[2]
-        return next((m for m in self._machines if name == m or name.startswith(f"{m}-")), "")
+        return owner(urn.rpartition("::")[2], self._machines)
+
+
+def owner(resource: str, machines: Iterable[str]) -> str:
+    """Tell by its name whose a resource is; nothing where it is the whole stack's."""
+    owners = (machine for machine in machines if resource == machine or resource.startswith(f"{machine}-"))
+    return max(owners, key=len, default="")
 
 
 def _phase(kind: str, urn: str) -> str:

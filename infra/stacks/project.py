@@ -82,6 +82,18 @@ def declare(project: Path, stack: str, spec: MachineSpec) -> None:
         config.setdefault(KEY, {})[spec.name] = spec.to_config()
 
 
+def rename(project: Path, stack: str, old: str, spec: MachineSpec) -> None:
+    """Give a machine another name in its stack's declaration, at the same place, with the SSH key kept for it."""
+    with _editing(project, stack) as config:
+        declared = config[KEY]
+        place = list(declared).index(old)
+        del declared[old]
+        declared.insert(place, spec.name, spec.to_config())
+        login = config.pop(f"{LOGIN_KEY}{old}", None)
+        if login:
+            config[f"{LOGIN_KEY}{spec.name}"] = login
+
+
 def declares(project: Path, stack: str, machine: str) -> bool:
     """Tell whether a stack declares a machine."""
     return machine in machines(project, stack)

@@ -26,6 +26,7 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 from infra.errors import MctlError, NotFoundError, StackLockedError
+from infra.machine import MachineSpec
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
 from infra.stacks.home import home
 from infra.stacks.interrupts import Interrupts
@@ -42,7 +43,7 @@ CUT_OFF = re.compile(
 )
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
 MACHINE = "mctl:infra:Machine"
-KEY = "tls:index/privateKey:PrivateKey"
+RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Stack:
         if make:
             state_files.require_space(folder)
         self._refused: MctlError | None = None
+        self._instead: dict[str, MachineSpec] = {}
         self._made: dict[str, dict[str, Any]] | None = None
         workspace = _Workspace(
             work_dir=str(folder),
@@ -112,14 +114,16 @@ class Stack:
     def up(self, mend: str, renew: Sequence[str] = ()) -> Mapping[str, Mapping[str, float]]:
         """Bring the stack to what it declares; give the seconds of each machine's phases.
 
-        renew: names of keys to make anew, with all that is made of them.
+        renew: names of keys to make anew, with all that is made of them, and of commands to run again.
         """
         state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
         watcher = self._watcher()
-        replaced = [r["urn"] for r in self._resources(KEY) if r["urn"].rpartition("::")[2] in renew] if renew else None
+        replaced = (
+            [r["urn"] for r in self._resources(*RENEWABLE) if r["urn"].rpartition("::")[2] in renew] if renew else []
+        )
         with self._failures(mend, watcher):
             self._unlocked(
-                lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
+                lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced or None)
             )
         return watcher.phases
 
@@ -129,9 +133,10 @@ class Stack:
         with self._failures(f"mctl refresh {self.name}", watcher):
             self._unlocked(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
 
-    def preview(self) -> list[Change]:
-        """Say what an `up` would do."""
+    def preview(self, instead: Mapping[str, MachineSpec] | None = None) -> list[Change]:
+        """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere."""
         changes: dict[str, Change] = {}
+        self._instead = dict(instead or {})
 
         watcher = self._watcher(lambda _step: None)  # what would be done is no progress
 
@@ -145,15 +150,16 @@ class Stack:
 
         with self._failures(f"mctl preview {self.name}", watcher):
             self._stack.preview(on_event=note, color="never")
+        self._instead = {}
         return list(changes.values())
 
-    def destroy(self, machine: str = "") -> None:
-        """Remove everything in the stack, or one machine's part of it."""
+    def destroy(self, *machine: str) -> None:
+        """Remove everything in the stack, or one machine's part of it. machine: every name that it may have there."""
         watcher = self._watcher()
         target = self._descendants(machine) if machine else None
         if target == []:
             return
-        with self._failures(f"mctl rm {machine or self.name}", watcher):
+        with self._failures(f"mctl rm {machine[0] if machine else self.name}", watcher):
             self._unlocked(lambda: self._stack.destroy(target=target, on_event=watcher, color="never"))
 
     def delete(self) -> None:
@@ -208,16 +214,16 @@ class Stack:
         """Tell whether the stack holds anything."""
         return bool(self._state().get("resources"))
 
-    def _resources(self, kind: str) -> list[dict[str, Any]]:
-        return [resource for resource in self._state().get("resources") or [] if resource["type"] == kind]
+    def _resources(self, *kinds: str) -> list[dict[str, Any]]:
+        return [resource for resource in self._state().get("resources") or [] if resource["type"] in kinds]
 
     def _state(self) -> dict[str, Any]:
         with self._failures(f"mctl refresh {self.name}"):
             return dict(self._mended(self._stack.export_stack).deployment or {})
 
-    def _descendants(self, machine: str) -> list[str]:
+    def _descendants(self, machine: Sequence[str]) -> list[str]:
         resources = self._state().get("resources") or []
-        family = {r["urn"] for r in resources if r["type"] == MACHINE and r["urn"].rpartition("::")[2] == machine}
+        family = {r["urn"] for r in resources if r["type"] == MACHINE and r["urn"].rpartition("::")[2] in machine}
         for resource in resources:  # parents come before their children
             if resource.get("parent") in family:
                 family.add(resource["urn"])
@@ -254,7 +260,7 @@ class Stack:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
         self._made = None
         try:
-            program.run(self._keep_made)
+            program.run(self._keep_made, self._instead)
         except MctlError as error:
             self._refused = error
             raise

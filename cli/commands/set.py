@@ -1,0 +1,112 @@
+"""mctl set: change a machine's settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from cli.commands import create
+from cli.driver_options import provider_of_machine, with_driver_options
+from cli.options import Json, machine_names
+from cli.output import as_json
+from cli.progress import progress
+
+if TYPE_CHECKING:
+    from infra.stacks.changes import Plan
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the machine", autocompletion=machine_names)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
+AllowReplace = Annotated[
+    bool, typer.Option("--allow-replace", help="Replace the VM where it takes that; its data is lost")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "--preview", help="Say what it would do, and do nothing")]
+Install = Annotated[str | None, get_args(create.Install)[1]]
+Version = Annotated[str | None, get_args(create.Version)[1]]
+StorageDriver = Annotated[str | None, get_args(create.StorageDriver)[1]]
+
+
+def _set(
+    name: Name,
+    *,
+    tls_san: create.TlsSan = None,
+    engine_install: Install = None,
+    engine_version: Version = None,
+    engine_opt: create.Opt = None,
+    engine_label: create.Label = None,
+    engine_insecure_registry: create.Insecure = None,
+    engine_registry_mirror: create.Mirror = None,
+    engine_storage_driver: StorageDriver = None,
+    engine_env: create.Env = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    allow_replace: AllowReplace = False,
+    json: Json = False,
+    options: Mapping[str, Any],
+) -> None:
+    """Change settings of a machine, and say before what that takes: nothing, a restart, or a new VM.
+
+    Options are those of `create`, after the name; the provider's also without its name: `--memory`. An option that may
+    be repeated replaces the whole list, and an empty value clears it. What is not given stays. Asks before it restarts
+    or replaces anything.
+
+    Example: `mctl set web-1 --engine-label tier=web --tls-san web.example.com`
+    """
+    from infra.stacks import changes
+
+    engine = {
+        "install": engine_install,
+        "version": engine_version,
+        "opts": engine_opt,
+        "labels": engine_label,
+        "insecure_registries": engine_insecure_registry,
+        "registry_mirrors": engine_registry_mirror,
+        "storage_driver": engine_storage_driver,
+        "env": engine_env,
+    }
+    settings = changes.Settings(_given(engine), _given({"tls_sans": tls_san}), _given(options))
+    with progress() as report:
+        plan = changes.plan(name, settings, report)
+    if json:
+        effects = {machine: effect.text for machine, effect in plan.effects.items()}
+        typer.echo(as_json({"name": name, "declared": plan.spec.to_config(), "effects": effects}), nl=False)
+    if not plan.is_new and not plan.effects:
+        typer.echo(f'Machine "{name}" is set so already.', err=json)
+        return
+    for machine, effect in plan.effects.items() if not json else ():
+        typer.echo(f"{machine}: {effect.text}", err=not dry_run)
+    if dry_run or not _allowed(plan, yes=yes, allow_replace=allow_replace):
+        return
+    with progress() as report:
+        changes.apply(plan, report)
+    typer.echo(f'Machine "{name}" was changed.', err=json)
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what was not given; an empty text in a list clears it."""
+    return {
+        key: tuple(filter(None, value)) if isinstance(value, list) else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _allowed(plan: Plan, *, yes: bool, allow_replace: bool) -> bool:
+    """Ask where something restarts or is lost. Raises UsageError where nobody answers."""
+    worst = max(plan.effects.values(), default=None)
+    if worst is None or not worst.asks or (allow_replace if worst.loses_data else yes or allow_replace):
+        return True
+    typer.echo("Are you sure? (y/n): ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        from infra.errors import UsageError
+
+        typer.echo(err=True)
+        flag = "--allow-replace" if worst.loses_data else "--yes"
+        raise UsageError("nobody answers, and nothing is changed", mend=f"mctl set {plan.spec.name} {flag} …")
+    return answer.strip().lower().startswith("y")
+
+
+set = with_driver_options(_set, provider_of_machine(sys.argv[1:]), changing=True)  # noqa: A001 - the verb's name

@@ -1,0 +1,170 @@
+"""Machines changed in place: other settings, another name, another engine, or the same once more.
+
+Whatever is stopped half-way is gone on with by the same command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from infra.components import drivers
+from infra.components.engine import version_in
+from infra.components.engine_scripts.configure import PORT
+from infra.components.engine_scripts.upgrade import upgrade as upgrade_script
+from infra.errors import AlreadyError, NameTakenError, NotFoundError, StackError
+from infra.machine import MachineSpec, check_name
+from infra.stacks import effects, host_scripts, program, project, records
+from infra.stacks.effects import Effect
+from infra.stacks.machines import await_docker, declaration, end_renaming, keep_records, locate, set_running
+from infra.stacks.progress import Report
+from infra.stacks.records import Record
+from infra.stacks.store import Stack
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is to be different, by field name; a list that is given replaces the one before."""
+
+    engine: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A change that was looked at and not made yet. effects: on each machine of the stack that it touches."""
+
+    folder: Path
+    stack: str
+    spec: MachineSpec
+    effects: Mapping[str, Effect]
+    is_new: bool
+
+
+def plan(name: str, settings: Settings, report: Report) -> Plan:
+    """Say what other settings would do, changing nothing. Raises UsageError or PreCreateError for what can't be."""
+    folder, stack, before = declaration(name)
+    spec = replace(
+        before,
+        engine=replace(before.engine, **settings.engine),
+        options={key: value for key, value in {**before.options, **settings.options}.items() if value not in ("", [])},
+        **settings.machine,
+    )
+    _refuse_adopted(before, settings)
+    program.check(spec)
+    driver = drivers.load(spec.provider)
+    spec = driver.check(spec, drivers.read_args(driver, name, spec.options))
+    changes = Stack(folder, stack, report).preview({name: spec})
+    found = effects.of(changes, project.machines(folder, stack))
+    return Plan(folder, stack, spec, found, is_new=spec != before)
+
+
+def apply(planned: Plan, report: Report) -> None:
+    """Make the change, and wait for Docker."""
+    spec = planned.spec
+    project.declare(planned.folder, planned.stack, spec)
+    opened = Stack(planned.folder, planned.stack, report)
+    opened.up(mend=f"mctl up {spec.name}")
+    for record in keep_records(opened, report):
+        if record.name == spec.name and record.running:
+            await_docker(record, report)
+
+
+def provision(name: str, report: Report) -> Record:
+    """Install and configure the engine once more, as declared. Raises StackError for a machine that is switched off."""
+    folder, stack, spec = declaration(name)
+    _refuse_adopted(spec)
+    if not spec.running:
+        raise StackError(f'machine "{name}" is not running', machine=name, mend=f"mctl start {name}")
+    opened = Stack(folder, stack, report)
+    opened.up(mend=f"mctl provision {name}", renew=[f"{name}-install", f"{name}-configure"])
+    record = next(record for record in keep_records(opened, report) if record.name == name)
+    await_docker(record, report)
+    return record
+
+
+def upgrade(name: str, version: str, report: Report) -> Record:
+    """Bring a machine's engine to the newest version that is declared, or to one that is declared from now on.
+
+    version: a prefix, or nothing. A machine that is switched off is started first. Raises AlreadyError where there is
+    nothing newer, HostError where the new engine does not come up: the old one runs again, and is declared as before.
+    """
+    folder, stack, before = declaration(name)
+    _refuse_adopted(before)
+    if before.engine.install == "none":
+        raise StackError(
+            "its engine was installed by someone else (--engine-install none)",
+            machine=name,
+            mend=f"upgrade it on the host, or hand it over: mctl set {name} --engine-install auto",
+        )
+    spec = replace(before, running=True, engine=replace(before.engine, version=version or before.engine.version))
+    if not before.running:
+        set_running(name, running=True, report=report)
+    record = records.load(name)
+    args = drivers.read_args(drivers.load(spec.provider), name, spec.options)
+    script = upgrade_script(spec.engine, name, getattr(args, "engine_port", PORT))
+    now = version_in(host_scripts.run(record, script, report, mend=f"mctl upgrade {name}"))
+    already = AlreadyError(f'Machine "{name}" has Docker {now} already, the newest.', machine=name)
+    is_newer, is_pinned_anew = now != record.engine_version, spec.engine != before.engine
+    if not is_newer and not is_pinned_anew:
+        raise already
+    project.declare(folder, stack, spec)
+    provisioned = provision(name, report)
+    if not is_newer:
+        raise already
+    return provisioned
+
+
+def rename(old: str, new: str, report: Report) -> Record:
+    """Give a machine another name, and its certificate, record and context too. Its stack keeps the name that it has.
+
+    Raises NameTakenError, and UsageError for what can't be a name.
+    """
+    check_name(new)
+    folder, stack = _renamed_before(old, new) or _declare_renamed(old, new)
+    opened = Stack(folder, stack, report)
+    opened.up(mend=f"mctl rename {old} {new}")
+    end_renaming(opened)
+    record = next(record for record in keep_records(opened, report) if record.name == new)
+    if record.running:
+        await_docker(record, report)
+    return record
+
+
+def _declare_renamed(old: str, new: str) -> tuple[Path, str]:
+    folder, stack, spec = declaration(old)
+    if records.exists(new) or project.stack_of(folder, new):
+        raise NameTakenError(
+            f'machine "{new}" already exists', machine=new, mend=f"choose another name, or remove it: mctl rm {new}"
+        )
+    if spec.formerly:
+        raise StackError(
+            f'machine "{old}" is still being renamed from "{spec.formerly}"',
+            machine=old,
+            mend=f"mctl rename {spec.formerly} {old}",
+        )
+    project.rename(folder, stack, old, replace(spec, name=new, formerly=old))
+    return folder, stack
+
+
+def _renamed_before(old: str, new: str) -> tuple[Path, str] | None:
+    """Find the stack where the same rename was stopped."""
+    with suppress(NotFoundError):
+        folder, stack = locate(new)
+        entry = project.machines(folder, stack).get(new) or {}
+        if entry.get("formerly") == old:
+            return folder, stack
+    return None
+
+
+def _refuse_adopted(spec: MachineSpec, settings: Settings | None = None) -> None:
+    if spec.adopted and (settings is None or settings.engine or settings.machine):
+        raise StackError(
+            "its engine is still as someone else configured it",
+            machine=spec.name,
+            mend=f"let mctl configure it: mctl regenerate-certs {spec.name}",
+        )

@@ -1,0 +1,49 @@
+"""What the changes of a preview mean for machines."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.stacks import effects
+from infra.stacks.effects import Effect
+from infra.stacks.store import Change
+
+VM, COMMAND, MACHINE = "hypervisor:index:VirtualMachine", "command:remote:Command", "mctl:infra:Machine"
+
+
+@pytest.mark.parametrize(
+    ("change", "effect"),
+    [
+        (Change("web-server", "tls:index/certRequest:CertRequest", "replace", ("dnsNames",)), Effect.IN_PLACE),
+        (Change("web-configure", COMMAND, "update", ("create",)), Effect.ENGINE),
+        (Change("web-install", COMMAND, "update", ("create",)), Effect.ENGINE),
+        (Change("web-configure", COMMAND, "replace", ("connection",)), Effect.IN_PLACE),
+        (Change("web-vm", VM, "update", ("name",)), Effect.IN_PLACE),
+        (Change("web-vm", VM, "update", ("memory",)), Effect.RESTART),
+        (Change("web-vm", VM, "replace", ("image",)), Effect.REPLACE),
+        (Change("web", MACHINE, "create", ()), Effect.MAKE),
+        (Change("web-vm", "other:index:Server", "update", ("size",)), Effect.RESTART),
+    ],
+)
+def test_a_change_means_what_it_takes(change: Change, effect: Effect) -> None:
+    assert effects.of([change], ["web"]) == {"web": effect}
+
+
+def test_each_machine_is_told_its_weightiest_effect_and_one_that_goes_by_its_own_name() -> None:
+    changes = [
+        Change("web-1-vm", VM, "replace", ("image",)),
+        Change("web-1-configure", COMMAND, "update", ("stdin",)),
+        Change("web-configure", COMMAND, "update", ("stdin",)),
+        Change("gone", MACHINE, "delete", ()),
+        Change("authority-ca", "tls:index/selfSignedCert:SelfSignedCert", "replace", ()),
+    ]
+    assert effects.of(changes, ["web", "web-1"]) == {
+        "web": Effect.ENGINE,
+        "web-1": Effect.REPLACE,
+        "gone": Effect.REMOVE,
+    }
+
+
+def test_what_loses_data_is_asked_for_apart() -> None:
+    assert [effect for effect in Effect if not effect.asks] == [Effect.IN_PLACE]
+    assert [effect for effect in Effect if effect.loses_data] == [Effect.REPLACE, Effect.REMOVE]
