@@ -1,4 +1,5 @@
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,6 +131,28 @@ def test_a_name_that_no_one_knows_is_an_error() -> None:
     word, version, error = judged(save("web-1", 1, 22, docker_url="tcp://no-such-host.invalid:2376"))
     assert (word, version) == ("Error", "")
     assert error
+
+
+def test_machines_of_one_stack_share_their_tls_settings_and_others_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    create = ssl.create_default_context
+
+    def counted(*, cafile: str) -> ssl.SSLContext:
+        made.append(cafile)
+        return create(cafile=cafile)
+
+    stranger = Authority("another CA")
+    client = stranger.client()
+    foreign = {"ca_cert": stranger.cert, "client_cert": client.cert, "client_key": client.key}
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        ours = [save(f"web-{number}", port, closed_port()) for number in range(20)]
+        other = save("other", port, closed_port(), **foreign)
+        monkeypatch.setattr(ssl, "create_default_context", counted)
+        found = states.probe_all([*ours, other], 5)
+    assert [state.docker_version for state in found] == ["27.3.1"] * 20 + [""]
+    assert len(made) == 2
 
 
 def test_many_are_asked_and_answer_in_order(tmp_path: Path) -> None:
