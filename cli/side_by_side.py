@@ -96,7 +96,7 @@ class _Children:
     def _stop(self, *_: object) -> None:
         self.stopped = True
         for child in self._running.values():
-            if child.pid:
+            if child.is_alive() and child.pid:
                 os.kill(child.pid, signal.SIGINT)
 
 
