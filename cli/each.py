@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -53,11 +54,11 @@ def _outcomes(names: Sequence[str], act: Act, *, there: bool) -> Iterator[tuple[
 
     known: dict[str, MctlError | None] = {}
     groups = machines.by_stack(names) if there else [[name] for name in names]
-    coming = side_by_side.run(groups, lambda name: _act(act, name, alone=False))
-    for name in names:
-        while name not in known:
-            known.update([next(coming)])
-        yield name, known[name]
+    untold = deque(names)
+    for name, error in side_by_side.run(groups, lambda name: _act(act, name, alone=False)):
+        known[name] = error
+        while untold and untold[0] in known:
+            yield untold[0], known[untold.popleft()]
 
 
 def _act(act: Act, name: str, *, alone: bool) -> None:

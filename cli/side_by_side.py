@@ -33,11 +33,11 @@ def run(groups: Sequence[Sequence[str]], work: Work) -> Iterator[Outcome]:
 
     A Ctrl-C, a polite kill and a closed terminal reach every process; what was not begun by then is not begun.
     """
+    names = [name for group in groups for name in group]
     if len(groups) == 1 or not hasattr(os, "fork"):
-        for name in (name for group in groups for name in group):
-            yield name, attempt(work, name)
+        yield from _in_turn(names, work, attempt)
         return
-    missing = dict.fromkeys(name for group in groups for name in group)
+    missing = dict.fromkeys(names)
     with _Children() as children:
         for name, error in children.outcomes(deque(groups), work):
             del missing[name]
@@ -53,6 +53,14 @@ def attempt(work: Work, name: str) -> MctlError | None:
     except MctlError as error:
         return error
     return None
+
+
+def _in_turn(names: Sequence[str], work: Work, tried: Callable[[Work, str], MctlError | None]) -> Iterator[Outcome]:
+    stopped = False
+    for name in names:
+        error = _unfinished(name, stopped=True) if stopped else tried(work, name)
+        stopped = isinstance(error, Interrupted)
+        yield name, error
 
 
 class _Children:
@@ -96,7 +104,7 @@ class _Children:
     def _stop(self, *_: object) -> None:
         self.stopped = True
         for child in self._running.values():
-            if child.pid:
+            if child.is_alive() and child.pid:
                 os.kill(child.pid, signal.SIGINT)
 
 
@@ -106,11 +114,8 @@ def _be_child(outcomes: Connection, names: Sequence[str], work: Work) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        for name in names:
-            error = _attempt_all(work, name)
-            outcomes.send((name, error))
-            if isinstance(error, Interrupted):
-                break
+        for outcome in _in_turn(names, work, _attempt_all):
+            outcomes.send(outcome)
     except (KeyboardInterrupt, BrokenPipeError):
         pass  # who started this knows, or is no more
     finally:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
+from cli.confirm import confirmed
 from cli.each import each
 from cli.options import machine_names
+from cli.output import say
+from infra.errors import NotFoundError
 
 
 def rm(
@@ -40,30 +42,20 @@ def rm(
 
 
 def _there(names: list[str]) -> list[str]:
-    from cli.output import say
-    from infra.errors import NotFoundError
+    """Leave out the names that no machine has, with a notice."""
     from infra.stacks import machines
 
     there = []
     for name in names:
         try:
             machines.by_stack([name])
+            there.append(name)
         except NotFoundError as error:
             say("Notice", error.message, None)
-        else:
-            there.append(name)
     return there
 
 
 def _confirmed(names: list[str]) -> bool:
     typer.echo(f"About to remove {', '.join(names)}", err=True)
     typer.echo("WARNING: This action will delete both local reference and remote instance.", err=True)
-    typer.echo("Are you sure? (y/n): ", err=True, nl=False)
-    answer = sys.stdin.readline()
-    if not answer:
-        typer.echo(err=True)
-        if not sys.stdin.isatty():
-            from infra.errors import UsageError
-
-            raise UsageError("nobody answers, and nothing is removed", mend=f"mctl rm -y {' '.join(names)}")
-    return answer.strip().lower().startswith("y")
+    return confirmed("Are you sure?", f"mctl rm -y {' '.join(names)}")

@@ -40,7 +40,7 @@ def one_run(folder: Path, stack: str) -> FileLock:
     try:
         lock.acquire()
     except Timeout:
-        pid = holder.read_text() if holder.exists() else "its process has just begun"
+        pid = holder.read_text() if holder.exists() else "unknown"
         raise StackLockedError(f"stack {stack} is locked by another mctl (pid {pid})", mend=WAIT) from None
     holder.write_text(str(os.getpid()))
     return lock

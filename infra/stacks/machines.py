@@ -86,7 +86,7 @@ def set_running(name: str, *, running: bool, report: Report, hard: bool = False)
     if not drivers.load(spec.provider).declares_power:
         verb = "start" if running else "kill" if hard else "stop"
         raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
-    if spec.running == running and _is_surely(name, running=running):
+    if spec.running == running and _is_already(name, running=running):
         raise AlreadyError(f'Machine "{name}" is already {"running" if running else "stopped"}.', machine=name)
     return _switch((folder, stack, spec), running=running, report=report, hard=hard)
 
@@ -264,7 +264,7 @@ def keep_records(opened: Stack, report: Report) -> list[Record]:
     return kept
 
 
-def _is_surely(name: str, *, running: bool) -> bool:
+def _is_already(name: str, *, running: bool) -> bool:
     """Tell whether a machine is switched on, Docker included, or off, as its record says; False where in doubt."""
     try:
         record = records.load(name)

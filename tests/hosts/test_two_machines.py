@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.container_hosts import ContainerHost, ContainerHosts
@@ -56,9 +58,30 @@ def test_two_creates_at_once_do_not_wait_for_each_other(shop: Shop, pair: Pair) 
     assert [run.returncode for run in runs] == [0, 0], said
     assert not any("lock" in text for text in said)
     assert shop.mctl("ls", "-q").out == "a\nb\n"
-    for name in ("a", "b"):
-        assert shop.mctl("rm", "-y", name).code == 0
+    assert shop.mctl("rm", "-y", "b", "a") == (0, "Successfully removed b\nSuccessfully removed a\n", "")
     assert shop.left() == []
+
+
+def test_a_ctrl_c_reaches_the_runs_of_all_machines_and_the_same_command_goes_on(shop: Shop, pair: Pair) -> None:
+    runs = [shop.start("create", name, *options(host)) for name, host in zip(("a", "b"), pair, strict=True)]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    run = shop.start("rm", "-y", "a", "b")
+    locks = shop.home / "state" / ".pulumi" / "locks"
+    while not list(locks.rglob("*.json")):
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert [each for each in psutil.process_iter() if runs_in(shop, each)] == []
+    assert shop.mctl("rm", "-f", "a", "b").code == 0
+    assert shop.left() == []
+
+
+def runs_in(shop: Shop, process: psutil.Process) -> bool:
+    try:
+        return process.environ().get("MCTL_HOME") == str(shop.home)
+    except psutil.Error:
+        return False
 
 
 def test_a_stack_that_another_run_changes_is_named_with_who_does(shop: Shop, pair: Pair) -> None:

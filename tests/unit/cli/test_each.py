@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.errors import AlreadyError, HostError
+from infra.errors import AlreadyError, HostError, Interrupted
 from infra.machine import MachineSpec
 from infra.stacks import machines, project, records
 from infra.stacks.progress import Progress, Report
@@ -127,6 +127,19 @@ def test_a_run_that_is_killed_is_told(acting: Callable[[Act], None]) -> None:
         1,
         'Machine "b" was restarted.\n',
         'Error: machine "a": its run ended without a word\n  hint: run the same command again\n',
+    )
+
+
+def test_what_is_stopped_begins_no_more_machine_of_its_stack(acting: Callable[[Act], None]) -> None:
+    def stop(name: str, report: Report) -> None:
+        raise Interrupted("stopped; what was made so far is kept", machine=name, mend=f"mctl restart {name}")
+
+    acting(stop)
+    assert in_process("restart", "b", "b2") == Ran(
+        130,
+        "",
+        'Error: machine "b": stopped; what was made so far is kept\n  hint: mctl restart b\n'
+        'Error: machine "b2": stopped before it was begun\n',
     )
 
 

@@ -148,7 +148,7 @@ def test_rm_takes_a_yes_from_standard_input(answer: str) -> None:
 def test_rm_with_nobody_to_ask_is_a_usage_error() -> None:
     hint = "  hint: mctl rm -y web-1 off\n"
     assert answered("", "rm", "web-1", "off") == Ran(
-        2, "", f"{PROMPT}\nError: nobody answers, and nothing is removed\n{hint}"
+        2, "", f"{PROMPT}\nError: nobody answers, so nothing was done\n{hint}"
     )
 
 
