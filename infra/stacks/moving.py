@@ -27,13 +27,7 @@ def pack(folder: Path, stack: str, report: Report, variables: Mapping[str, str] 
     """
     config = project.settings(folder, stack)
     machines = config.get(project.KEY) or {}
-    for name, entry in machines.items():
-        if drivers.load(entry["provider"]).is_local:
-            raise StackError(
-                f'machine "{name}" lives on this computer ({entry["provider"]}), and can\'t be used from another',
-                machine=name,
-                mend="reach it over SSH to this computer, or make it on a host that others reach",
-            )
+    refuse_local(machines)
     opened = Stack(folder, stack, report, variables=variables)
     secrets = opened.secrets()
     for made in opened.machines():
@@ -42,6 +36,17 @@ def pack(folder: Path, stack: str, report: Report, variables: Mapping[str, str] 
             secrets[f"{project.LOGIN_KEY}{made['name']}"] = made["ssh_private_key"]
     plain = {key: value for key, value in config.items() if key not in secrets}
     return {"stack": stack, "config": plain, "secrets": secrets, "deployment": opened.deployment()}
+
+
+def refuse_local(machines: Mapping[str, Any]) -> None:
+    """Raise StackError where one of the declared machines lives on this computer."""
+    for name, entry in machines.items():
+        if drivers.load(entry["provider"]).is_local:
+            raise StackError(
+                f'machine "{name}" lives on this computer ({entry["provider"]}), and can\'t be used from another',
+                machine=name,
+                mend="reach it over SSH to this computer, or make it on a host that others reach",
+            )
 
 
 def unpack(packed: Packed, report: Report) -> list[Record]:
@@ -65,6 +70,6 @@ def unpack(packed: Packed, report: Report) -> list[Record]:
     return keep_records(opened, report)
 
 
-def machines(packed: Packed) -> list[str]:
+def machine_names(packed: Packed) -> list[str]:
     """List the machines of a packed stack."""
     return list(packed["config"].get(project.KEY) or {})

@@ -42,7 +42,7 @@ CUT_OFF = re.compile(
 )
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
 MACHINE = "mctl:infra:Machine"
-KEY = "tls:index/privateKey:PrivateKey"
+PRIVATE_KEY = "tls:index/privateKey:PrivateKey"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ class Stack:
         """
         state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
         watcher = self._watcher()
-        replaced = [r["urn"] for r in self._resources(KEY) if r["urn"].rpartition("::")[2] in renew] if renew else None
+        replaced = (
+            [r["urn"] for r in self._resources(PRIVATE_KEY) if r["urn"].rpartition("::")[2] in renew] if renew else None
+        )
         with self._failures(mend, watcher):
             self._unlocked(
                 lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
