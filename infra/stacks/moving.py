@@ -13,7 +13,7 @@ from infra.components import drivers
 from infra.errors import NameTakenError, StackError
 from infra.stacks import project
 from infra.stacks.machines import keep_records, refuse_taken
-from infra.stacks.progress import Report
+from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.store import Stack
 
@@ -31,9 +31,13 @@ def pack(folder: Path, stack: str, report: Report, variables: Mapping[str, str] 
     opened = Stack(folder, stack, report, variables=variables)
     secrets = opened.secrets()
     for made in opened.machines():
+        if not made.get("ssh_private_key"):
+            report(
+                Progress(made["name"], "is logged in to with your SSH agent's key, which stays with you", notice=True)
+            )
         options = machines[made["name"]].get("options") or {}
         if options.pop("ssh_key", ""):  # a file of this computer
-            secrets[f"{project.LOGIN_KEY}{made['name']}"] = made["ssh_private_key"]
+            secrets[f"{project.SSH_KEY}{made['name']}"] = made["ssh_private_key"]
     plain = {key: value for key, value in config.items() if key not in secrets}
     return {"stack": stack, "config": plain, "secrets": secrets, "deployment": opened.deployment()}
 
