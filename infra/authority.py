@@ -46,8 +46,12 @@ class AuthoritySpec:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in declared.items()}
         spec = cls(**values)
         lists = (spec.trusts, spec.admits)
-        if not all(isinstance(each, tuple) and each for each in lists) or not all(map(_is_one, spec.generations)):
-            raise UsageError("mctl:authority: generations are whole numbers from 0, and `trusts` and `admits` lists")
+        if not all(isinstance(each, tuple) and each and all(map(_is_one, each)) for each in lists):
+            raise UsageError("mctl:authority: `trusts` and `admits` are lists of generations: whole numbers from 0")
+        if spec.signs not in spec.trusts or spec.client not in spec.admits:
+            raise UsageError(
+                "mctl:authority: `signs` is among `trusts`, and `client` among `admits`, or nobody gets in"
+            )
         if spec.signs == ADOPTED:
             raise UsageError("mctl:authority: generation 0 was adopted without its key, so it can't sign")
         return spec

@@ -33,5 +33,5 @@ def export(
     with progress() as report:
         packed = moving.pack(folder, stack, report)
         sealed_file.write(file, json.dumps(packed).encode(), secret)
-    typer.echo(f'Exported stack "{stack}" with machines {", ".join(moving.machines(packed))} to {file}.')
+    typer.echo(f'Exported stack "{stack}" with machines {", ".join(moving.machine_names(packed))} to {file}.')
     typer.echo(f"To use it on another computer, run there: mctl import {file}", err=True)

@@ -346,7 +346,7 @@ async def _serve(plugin: Plugin, engine_address: str | None) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     stop = asyncio.Event()
-    watch = asyncio.create_task(_orphaned(stop))
+    watch = asyncio.create_task(_orphaned(os.getppid(), stop))
     with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on its loop
         # The engine gives plugins a process group of their own, so that no Ctrl-C reaches them: SIGINT is the engine's
         # word that it needs this one no more.
@@ -360,9 +360,11 @@ async def _serve(plugin: Plugin, engine_address: str | None) -> None:
     await server.stop(grace=1)
 
 
-async def _orphaned(stop: asyncio.Event) -> None:
-    """End with the engine, also where it was killed and could not say so."""
-    engine = os.getppid()
+async def _orphaned(engine: int, stop: asyncio.Event) -> None:
+    """End with the engine, also where it was killed and could not say so.
+
+    engine: its pid, looked up before it hears of the port: it may be killed as soon as that.
+    """
     while os.getppid() == engine:
         await asyncio.sleep(PARENT_POLL)
     stop.set()

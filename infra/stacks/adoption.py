@@ -84,7 +84,7 @@ def adopt(store: Path, name: str, host_key: str, report: Report) -> None:
     parts = ("ca_cert", "client_cert", "client_key")
     opened.keep_secret(project.ADOPTED, json.dumps({part: old.certificates[part] for part in parts}))
     if old.ssh_key:
-        opened.keep_secret(f"{project.LOGIN_KEY}{name}", old.ssh_key.read_text())
+        opened.keep_secret(f"{project.SSH_KEY}{name}", old.ssh_key.read_text())
     project.declare_authority(folder, name, AFTER_ADOPTION)
     project.declare(folder, name, spec)
     opened.up(mend=f"mctl import {name} --from {store}")

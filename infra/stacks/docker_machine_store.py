@@ -135,12 +135,11 @@ def _engine(driver: str, options: Mapping[str, Any]) -> EngineSpec:
 
 def _ssh_key(folder: Path, known: Mapping[str, Any]) -> Path | None:
     """Find the key file; the generic driver without one uses the user's own."""
-    named = Path(known.get("SSHKeyPath") or "id_rsa").name
-    found = [
-        file for file in (folder / named, folder / "id_rsa", Path(known.get("SSHKeyPath") or "-")) if file.is_file()
-    ]
+    path = known.get("SSHKeyPath") or "id_rsa"
+    beside = folder / path.replace("\\", "/").rpartition("/")[2]
+    found = [file for file in (beside, folder / "id_rsa", Path(path)) if file.is_absolute() and file.is_file()]
     if not found and "SSHKey" not in known:
-        raise OSError(f"its SSH key {named} is missing")
+        raise OSError(f"its SSH key {beside.name} is missing")
     return found[0] if found else None
 
 

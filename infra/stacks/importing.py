@@ -71,7 +71,9 @@ class OtherProject:
 
     def look(self, part: str) -> list[Row]:
         """Read one stack's declaration."""
-        return _rows(part, project.machines(self._folder, part))
+        declared = project.machines(self._folder, part)
+        moving.refuse_local(declared)
+        return _rows(part, declared)
 
     def take(self, part: str, report: Report) -> None:
         """Copy one stack."""

@@ -13,7 +13,7 @@ from infra.components import drivers
 from infra.errors import NameTakenError, StackError
 from infra.stacks import project
 from infra.stacks.machines import keep_records, refuse_taken
-from infra.stacks.progress import Report
+from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.store import Stack
 
@@ -27,6 +27,23 @@ def pack(folder: Path, stack: str, report: Report, variables: Mapping[str, str] 
     """
     config = project.settings(folder, stack)
     machines = config.get(project.KEY) or {}
+    refuse_local(machines)
+    opened = Stack(folder, stack, report, variables=variables)
+    secrets = opened.secrets()
+    for made in opened.machines():
+        if not made.get("ssh_private_key"):
+            report(
+                Progress(made["name"], "is logged in to with your SSH agent's key, which stays with you", notice=True)
+            )
+        options = machines[made["name"]].get("options") or {}
+        if options.pop("ssh_key", ""):  # a file of this computer
+            secrets[f"{project.SSH_KEY}{made['name']}"] = made["ssh_private_key"]
+    plain = {key: value for key, value in config.items() if key not in secrets}
+    return {"stack": stack, "config": plain, "secrets": secrets, "deployment": opened.deployment()}
+
+
+def refuse_local(machines: Mapping[str, Any]) -> None:
+    """Raise StackError where one of the declared machines lives on this computer."""
     for name, entry in machines.items():
         if drivers.load(entry["provider"]).is_local:
             raise StackError(
@@ -34,14 +51,6 @@ def pack(folder: Path, stack: str, report: Report, variables: Mapping[str, str] 
                 machine=name,
                 mend="reach it over SSH to this computer, or make it on a host that others reach",
             )
-    opened = Stack(folder, stack, report, variables=variables)
-    secrets = opened.secrets()
-    for made in opened.machines():
-        options = machines[made["name"]].get("options") or {}
-        if options.pop("ssh_key", ""):  # a file of this computer
-            secrets[f"{project.LOGIN_KEY}{made['name']}"] = made["ssh_private_key"]
-    plain = {key: value for key, value in config.items() if key not in secrets}
-    return {"stack": stack, "config": plain, "secrets": secrets, "deployment": opened.deployment()}
 
 
 def unpack(packed: Packed, report: Report) -> list[Record]:
@@ -65,6 +74,6 @@ def unpack(packed: Packed, report: Report) -> list[Record]:
     return keep_records(opened, report)
 
 
-def machines(packed: Packed) -> list[str]:
+def machine_names(packed: Packed) -> list[str]:
     """List the machines of a packed stack."""
     return list(packed["config"].get(project.KEY) or {})

@@ -24,14 +24,14 @@ import infra
 from infra.authority import ADOPTED as ADOPTED_GENERATION
 from infra.authority import AuthoritySpec
 from infra.errors import MctlError, UsageError
-from infra.machine import MachineSpec
+from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec
 from infra.stacks.home import home
 
 PROJECT = "mctl"
 KEY = "mctl:machines"
 AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
-LOGIN_KEY = "mctl:sshKey-"
+SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
 
@@ -107,7 +107,7 @@ def backend(project: Path) -> str:
 def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
     settings = _read(_file(project, stack))
-    others = (key for key in settings.get("config") or {} if not key.startswith(LOGIN_KEY))
+    others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
     return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, AUTHORITY, ADOPTED}
 
 
@@ -120,7 +120,7 @@ def withdraw(project: Path, stack: str, machine: str) -> None:
     """Take a machine out of a stack's declaration, with the SSH key that is kept there for it."""
     with _editing(project, stack) as config:
         config.setdefault(KEY, {}).pop(machine, None)
-        config.pop(f"{LOGIN_KEY}{machine}", None)
+        config.pop(f"{SSH_KEY}{machine}", None)
 
 
 def authority(project: Path, stack: str) -> AuthoritySpec:

@@ -42,6 +42,7 @@ CUT_OFF = re.compile(
     r"error: (.*: )?(EOF|unexpected end of JSON input|corrupt store: missing version .*)$", re.MULTILINE
 )
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
+AGAIN = "run the same command again"
 MACHINE = "mctl:infra:Machine"
 RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
 
@@ -189,12 +190,12 @@ class Stack:
 
     def keep_secret(self, key: str, text: str) -> None:
         """Put a value into the stack's config, encrypted. key: with its namespace."""
-        with self._failures(f"mctl up {self.name}"), project.alone(self.folder, self.name):
+        with self._failures(AGAIN), project.alone(self.folder, self.name):
             self._stack.pulumi("config", "set", "--secret", key, text=text)
 
     def secrets(self) -> dict[str, str]:
         """Read the secret values of the stack's config, in clear."""
-        with self._failures(f"mctl up {self.name}"):
+        with self._failures(AGAIN):
             values = json.loads(self._stack.pulumi("config", "--show-secrets", "--json"))
         return {key: entry["value"] for key, entry in values.items() if entry["secret"]}
 
@@ -207,7 +208,7 @@ class Stack:
         """Make what another stack's `deployment` gave this one's state; secrets are encrypted as is usual here."""
         ours = {"secrets_providers": self._state()["secrets_providers"]}
         text = json.dumps({**exported, "deployment": {**exported["deployment"], **ours}})
-        with self._failures("run the same mctl import again"):
+        with self._failures(AGAIN):
             self._unlocked(lambda: self._stack.pulumi("stack", "import", text=text))
 
     def has_resources(self) -> bool:

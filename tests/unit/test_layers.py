@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("infra", "cli") for path in (ROOT / folder).rglob("*.py"))
 # From the top down: each may import itself and what is below. Plugins are processes of their own.
-LAYERS = ("cli", "infra.stacks", "infra.components", "infra.machine", "infra.errors")
+LAYERS = ("cli", "infra.stacks", "infra.components", "infra.authority", "infra.machine", "infra.errors")
 SDKS = ("pulumi_aws", "pulumi_gcp", "pulumi_azure_native", "pulumi_digitalocean")
 
 
@@ -72,7 +72,7 @@ def test_infra_neither_prints_nor_knows_the_terminal() -> None:
 
 def test_what_every_layer_imports_needs_the_standard_library_alone() -> None:
     known = {*sys.stdlib_module_names, "infra"}
-    for package in ("infra.machine", "infra.errors"):
+    for package in ("infra.authority", "infra.machine", "infra.errors"):
         for path in SOURCES:
             if module(path) == package:
                 assert {name.partition(".")[0] for name in imports(path)} <= known

@@ -17,7 +17,7 @@ import pulumi
 
 from infra.components.drivers import Driver, Identity, Vm, option
 from infra.errors import PreCreateError
-from infra.machine import NAMESPACE, MachineSpec
+from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec
 
 CONNECT_SECONDS = 10
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
@@ -83,13 +83,8 @@ def _login_key(machine: str, args: GenericArgs) -> pulumi.Output[str] | None:
     """Give the key from the named file, else one that the stack's secrets hold, else none: the agent has it."""
     if args.ssh_key:
         return pulumi.Output.secret(_private_key(machine, args))
-    kept = pulumi.Config(NAMESPACE).get(kept_key(machine))
+    kept = pulumi.Config(NAMESPACE).get(f"{LOGIN_KEY}{machine}")
     return pulumi.Output.secret(f"{kept.strip()}\n") if kept else None
-
-
-def kept_key(machine: str) -> str:
-    """Name the secret of the stack's config that holds a machine's SSH key, for those who have no file of it."""
-    return f"sshKey-{machine}"
 
 
 def _where(args: GenericArgs) -> str:

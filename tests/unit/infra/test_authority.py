@@ -50,10 +50,12 @@ def test_a_declared_state_reads_as_it_was_written(spec: AuthoritySpec) -> None:
     [
         ([1], "mctl:authority is not a mapping of signs, client, trusts and admits"),
         ({"signd": 1}, "mctl:authority is not a mapping of signs, client, trusts and admits"),
-        ({"trusts": []}, "mctl:authority: generations are whole numbers from 0, and `trusts` and `admits` lists"),
-        ({"trusts": 1}, "mctl:authority: generations are whole numbers from 0, and `trusts` and `admits` lists"),
-        ({"client": "1"}, "mctl:authority: generations are whole numbers from 0, and `trusts` and `admits` lists"),
-        ({"signs": 0}, "mctl:authority: generation 0 was adopted without its key, so it can't sign"),
+        ({"trusts": []}, "mctl:authority: `trusts` and `admits` are lists of generations: whole numbers from 0"),
+        ({"trusts": 1}, "mctl:authority: `trusts` and `admits` are lists of generations: whole numbers from 0"),
+        ({"admits": [[1]]}, "mctl:authority: `trusts` and `admits` are lists of generations: whole numbers from 0"),
+        ({"client": "1"}, "mctl:authority: `signs` is among `trusts`, and `client` among `admits`, or nobody gets in"),
+        ({"signs": 2}, "mctl:authority: `signs` is among `trusts`, and `client` among `admits`, or nobody gets in"),
+        ({"signs": 0, "trusts": [0]}, "mctl:authority: generation 0 was adopted without its key, so it can't sign"),
     ],
 )
 def test_what_can_not_mean_anything_is_refused(declared: Any, said: str) -> None:

@@ -11,8 +11,10 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
+from infra.authority import AFTER_ADOPTION, AuthoritySpec
 from infra.components.machine import Machine, docker_url
 from infra.components.tls import Authority
+from infra.errors import UsageError
 from infra.machine import EngineSpec, MachineSpec
 from tests.unit.infra.components.test_engine import awaited
 
@@ -62,7 +64,8 @@ class Recorder(pulumi.runtime.Mocks):
 class Built:
     """One machine of a spec: its outputs' values, which of them are secret, and all that was sent."""
 
-    def __init__(self, spec: MachineSpec) -> None:
+    def __init__(self, spec: MachineSpec, plan: AuthoritySpec | None = None) -> None:
+        self._plan = plan
         recorder = Recorder()
         pulumi.runtime.set_mocks(recorder, project="mctl", stack="prod", preview=False)
         self.values: dict[str, Any] = {}
@@ -71,7 +74,8 @@ class Built:
         self.sent = recorder.inputs
 
     def _build(self, spec: MachineSpec) -> pulumi.Output[None]:
-        outputs = Machine(spec, Authority("prod")).outputs
+        adopted = pulumi.Output.secret({"ca_cert": "OLD CA", "client_cert": "OLD CERT", "client_key": "OLD KEY"})
+        outputs = Machine(spec, Authority("prod", self._plan, adopted)).outputs
 
         async def secret() -> set[str]:
             return {name for name, output in outputs.items() if await output.is_secret()}
@@ -202,6 +206,39 @@ def test_certificates_are_p256_for_a_year_renewed_a_month_early_and_the_authorit
     for name in ("authority-ca-key", "authority-client-key", "web-1-server-key"):
         key = built.inputs("tls:index/privateKey:PrivateKey", name)
         assert (key["algorithm"], key["ecdsaCurve"]) == ("ECDSA", "P256")
+
+
+def test_without_a_plan_an_authority_is_made_as_ever() -> None:
+    made = {name for kind, name in Built(qemu()).sent if kind.startswith("tls:") and name.startswith("authority")}
+    assert made == {"authority-ca-key", "authority-ca", "authority-client-key", "authority-client"}
+
+
+def test_in_a_roll_clients_trust_both_authorities_and_the_client_is_still_the_old_ones() -> None:
+    plan = AuthoritySpec().rolled().step()
+    built = Built(qemu(), plan)
+    assert built.values["ca_cert"] == "CA\nCA\n"
+    subjects = {
+        name: built.inputs("tls:index/selfSignedCert:SelfSignedCert", name)["subject"]["commonName"]
+        for name in ("authority-ca", "authority-2-ca")
+    }
+    assert subjects == {"authority-ca": "mctl CA prod", "authority-2-ca": "mctl CA prod 2"}
+    assert built.names("tls:index/locallySignedCert:LocallySignedCert") == {"authority-client", "web-1-server"}
+
+
+def test_an_adopted_engine_is_left_alone_and_reached_with_the_adopted_certificates(tmp_path: Path) -> None:
+    facts = {"engine_version": "20.10.24", "certificate_expiry": "2027-01-02T03:04:05Z"}
+    built = Built(replace(generic(tmp_path), adopted=facts), AFTER_ADOPTION)
+    assert built.names("command:remote:Command") == set()
+    assert set(built.values) == OUTPUTS
+    assert built.secret == SECRET
+    wanted = {"ca_cert": "OLD CA\nCA\n", "client_cert": "OLD CERT", "client_key": "OLD KEY", **facts}
+    assert {key: built.values[key] for key in wanted} == wanted
+
+
+def test_an_adopted_authority_that_is_not_there_is_named() -> None:
+    pulumi.runtime.set_mocks(Recorder(), project="mctl", stack="prod", preview=False)
+    with pytest.raises(UsageError, match="mctl:adoptedAuthority is not there"):
+        Authority("prod", AFTER_ADOPTION)
 
 
 @pytest.mark.parametrize(

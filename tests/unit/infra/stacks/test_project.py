@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.authority import AFTER_ADOPTION, AuthoritySpec
 from infra.errors import UsageError
 from infra.machine import MachineSpec
 from infra.stacks import project
@@ -59,6 +60,29 @@ def test_withdrawing_leaves_the_other_machines(tmp_path: Path) -> None:
         project.declare(tmp_path, "prod", MachineSpec(name=name, provider="qemu"))
     project.withdraw(tmp_path, "prod", "a")
     assert project.machines(tmp_path, "prod") == {"b": {"provider": "qemu"}}
+
+
+SECRETS = "  mctl:adoptedAuthority:\n    secure: v1:AAAA:BBBB/CC==\n  mctl:sshKey-a:\n    secure: v1:DDDD:EEEE\n"
+
+
+def test_secrets_of_the_config_survive_every_edit_as_the_engine_wrote_them(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.a.yaml"
+    file.write_text(f"encryptionsalt: v1:abc\nconfig:\n{SECRETS}")
+    project.declare_authority(tmp_path, "a", AFTER_ADOPTION)
+    project.declare(tmp_path, "a", MachineSpec(name="a", provider="generic"))
+    assert file.read_text().startswith(f"encryptionsalt: v1:abc\nconfig:\n{SECRETS}")
+    assert project.authority(tmp_path, "a") == AFTER_ADOPTION
+    assert project.is_ours_alone(tmp_path, "a")
+
+
+def test_an_adopted_authority_goes_when_it_counts_no_more_and_a_login_key_with_its_machine(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.a.yaml"
+    file.write_text(f"config:\n{SECRETS}")
+    project.declare(tmp_path, "a", MachineSpec(name="a", provider="generic"))
+    project.declare_authority(tmp_path, "a", AuthoritySpec())
+    assert "adoptedAuthority" not in file.read_text()
+    project.withdraw(tmp_path, "a", "a")
+    assert file.read_text() == "config:\n  mctl:machines: {}\n"
 
 
 def test_a_file_that_is_not_yaml_is_named_with_the_way_out(tmp_path: Path) -> None:

@@ -254,6 +254,15 @@ def test_remove_leaves_nothing_and_may_be_repeated(mctl_home: Path) -> None:
     assert os.listdir(mctl_home / "machines") == []
 
 
+def test_remove_leaves_what_others_keep_beside_a_record(mctl_home: Path) -> None:
+    save("web-1")
+    folder = mctl_home / "machines" / "web-1"
+    (folder / "config.json").write_text("docker-machine's")
+    records.remove("web-1")
+    assert not records.exists("web-1")
+    assert [file.name for file in folder.iterdir()] == ["config.json"]
+
+
 def test_what_a_killed_run_left_half_written_is_cleared(mctl_home: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
     dead.wait()
