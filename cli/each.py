@@ -1,36 +1,64 @@
-"""One action on several machines, in the order asked."""
+"""One action on several machines: those of different stacks at once, the answers in the order asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 
-from cli.output import print_error
+from cli import side_by_side
+from cli.output import say
 from cli.progress import progress
-from infra.errors import MctlError
+from infra.errors import AlreadyError, MctlError
+from infra.stacks import lookup
 
 if TYPE_CHECKING:
     from infra.stacks.progress import Report
 
+Act = Callable[[str, "Report"], object]
 
-def each(names: Sequence[str], act: Callable[[str, Report], object], done: str, *, go_on: bool = True) -> None:
-    """Act on each machine, show its progress, and say `done` with its name.
 
-    A failure is printed; go_on: try the rest all the same. Ends with the exit code of the first failure.
+def each(names: Sequence[str] | None, act: Act, done: str) -> None:
+    """Act on each machine, or on `default`, show the progress, and say `done` with its name.
+
+    All names are looked up before anything is done: NotFoundError. A failure is printed and does not keep the others
+    from going on; the exit code is that of the first. A machine that is already in the state asked for is no failure.
     """
-    failed: MctlError | None = None
-    for name in names:
-        try:
-            with progress() as report:
-                act(name, report)
-        except MctlError as error:
-            if not go_on or len(names) == 1:
-                raise
-            print_error(error)
-            failed = failed or error
-        else:
+    names = list(dict.fromkeys(names or [lookup.default()]))
+    failed = 0
+    for name, error in _outcomes(names, act):
+        if error is None:
             typer.echo(done.format(name))
+        elif isinstance(error, AlreadyError):
+            typer.echo(error.message)
+        elif len(names) == 1:
+            raise error
+        else:
+            said = error.message if f'"{name}"' in error.message else f'machine "{name}": {error.message}'
+            say("Error", said, error.mend)
+            failed = failed or error.exit_code
     if failed:
-        raise typer.Exit(failed.exit_code)
+        raise typer.Exit(failed)
+
+
+def _outcomes(names: Sequence[str], act: Act) -> Iterator[tuple[str, MctlError | None]]:
+    """Give what came of each machine, in the order asked, as soon as it is known."""
+    if len(names) == 1:
+        yield names[0], side_by_side.attempt(lambda name: _act(act, name, alone=True), names[0])
+        return
+    from infra.stacks import machines
+
+    known: dict[str, MctlError | None] = {}
+    coming = side_by_side.run(machines.by_stack(names), lambda name: _act(act, name, alone=False))
+    for name in names:
+        while name not in known:
+            known.update([next(coming)])
+        yield name, known[name]
+
+
+def _act(act: Act, name: str, *, alone: bool) -> None:
+    """Act, and show the progress; among others in plain lines, each of which says whose it is."""
+    with progress(live=alone) as report:
+        act(name, report if alone else lambda step: report(replace(step, machine=step.machine or name)))

@@ -35,28 +35,25 @@ def main() -> int:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; errors become text on stderr and an exit code."""
-    debug = _wants_debug(argv)
     try:
         return _dispatch(argv)
     except BrokenPipeError:
         raise
     except MctlError as error:
-        from cli.output import print_error
+        from cli.output import print_error, trace
 
-        _trace(debug=debug)
+        trace(argv)
         print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        _trace(debug=debug)
+        from cli.output import trace
+
+        trace(argv)
         return INTERRUPTED
     except Exception as error:
-        _trace(debug=debug)
-        from cli.output import say
+        from cli.output import fault, print_error, trace
 
-        mend = (
-            None if debug else "this is a fault in mctl; run the same command with `mctl --debug …` for the traceback"
-        )
-        say("Error", f"{type(error).__name__}: {error}", mend)
+        print_error(fault(error, debug=trace(argv)))
         return 1
 
 
@@ -74,20 +71,3 @@ def _dispatch(argv: Sequence[str]) -> int:
     from cli import app
 
     return app.run(argv)
-
-
-def _wants_debug(argv: Sequence[str]) -> bool:
-    """Find `--debug` before the verb; after it, it may be meant for a remote command."""
-    for argument in argv:
-        if argument in ("--debug", "-D"):
-            return True
-        if not argument.startswith("-"):
-            break
-    return os.environ.get("MCTL_DEBUG", "").lower() not in ("", "0", "false")
-
-
-def _trace(*, debug: bool) -> None:
-    if debug:
-        import traceback
-
-        traceback.print_exc()

@@ -30,6 +30,27 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join("".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
 
 
+def fault(error: Exception, *, debug: bool = False) -> MctlError:
+    """Turn an exception that nobody foresaw into an error that can be told. debug: its traceback is shown already."""
+    from infra.errors import MctlError
+
+    mend = "this is a fault in mctl; run the same command with `mctl --debug …` for the traceback"
+    return MctlError(f"{type(error).__name__}: {error}", mend=None if debug else mend)
+
+
+def trace(argv: Sequence[str]) -> bool:
+    """Show the traceback of the exception at hand where `--debug` or MCTL_DEBUG asks for it; tell whether it does.
+
+    After the verb, `--debug` may be meant for a remote command.
+    """
+    if not (_is_given(("--debug", "-D"), argv) or os.environ.get("MCTL_DEBUG", "").lower() not in ("", "0", "false")):
+        return False
+    import traceback
+
+    traceback.print_exc()
+    return True
+
+
 def print_error(error: MctlError) -> None:
     """Say on stderr what happened, and on the next line what mends it."""
     say("Error", error.message, error.mend)
@@ -44,6 +65,13 @@ def say(subject: str, message: str, mend: str | None) -> None:
     sys.stdout.flush()
     sys.stderr.write(text)
     sys.stderr.flush()
+
+
+def _is_given(flags: Sequence[str], argv: Sequence[str]) -> bool:
+    for argument in argv:
+        if argument in flags or not argument.startswith("-"):
+            return argument in flags
+    return False
 
 
 def _in_colour(stream: TextIO) -> bool:

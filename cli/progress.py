@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[Progress], None]]:
-    """Give a function that shows what it is told until the block ends."""
-    if sys.stderr.isatty():
+def progress(*, live: bool = True) -> Iterator[Callable[[Progress], None]]:
+    """Give a function that shows what it is told until the block ends. live: False asks for plain lines everywhere."""
+    if live and sys.stderr.isatty():
         with _live() as report:
             yield report
     else:

@@ -5,6 +5,7 @@ MctlError                 1  what happened, to which machine, and the command th
 ├── PreCreateError        3  a check failed before anything was made
 ├── NotFoundError         4  no machine, stack or record of that name
 ├── NameTakenError        1  the name is in use
+├── AlreadyError          1  the machine is in the state asked for; `mctl` says so and ends well
 ├── StackLockedError      1  another run holds the stack's lock
 ├── PassphraseError       1  the stack's secrets can't be opened
 ├── RecordError           1  a machine's record can't be read
@@ -53,6 +54,10 @@ class NotFoundError(MctlError):
 
 class NameTakenError(MctlError):
     """Refuse a name that is in use."""
+
+
+class AlreadyError(MctlError):
+    """Report a machine that is in the state asked for, where nothing was done."""
 
 
 class StackLockedError(MctlError):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cli.each import each
+from cli.options import MachineNames
 
 
-def kill(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Machines.")] = None) -> None:
-    """Switch machines off at once, without asking the guest."""
+def kill(names: MachineNames = None) -> None:
+    """Switch machines off at once, without asking the guest. One that is off already is left alone."""
     from infra.stacks import machines
 
     each(
-        names or ["default"],
+        names,
         lambda name, report: machines.set_running(name, running=False, report=report, hard=True),
         'Machine "{}" was killed.',
     )

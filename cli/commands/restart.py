@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cli.each import each
+from cli.options import MachineNames
 
 
-def restart(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Machines.")] = None) -> None:
-    """Restart machines, and wait until Docker answers."""
+def restart(names: MachineNames = None) -> None:
+    """Restart machines, and wait until Docker answers. One that is off is switched on."""
     from infra.stacks import machines
 
-    each(names or ["default"], machines.restart, 'Machine "{}" was restarted.')
+    each(names, machines.restart, 'Machine "{}" was restarted.')

@@ -8,32 +8,60 @@ from typing import Annotated
 import typer
 
 from cli.each import each
+from cli.options import machine_names
 
 
 def rm(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Machines to remove.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Machines to remove", autocompletion=machine_names)
+    ],
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Do not ask, and go on with the next machine after a failure.")
+        bool, typer.Option("--force", "-f", help="Do not ask, and pass over names that no machine has")
     ] = False,
 ) -> None:
     """Remove machines: the host, its disk, its stack, its context and its record.
 
-    A machine whose removal fails is kept in the list, so that nothing is left behind unseen.
+    Asks first, and removes nothing unless the answer begins with y; where there is neither a terminal nor an answer on
+    standard input, --yes must be given. A machine whose removal fails stays in the list, with --force too, so that
+    nothing is left behind unseen.
     """
     from infra.stacks import machines
 
-    if not (yes or force) and not _confirmed(names):
+    wanted = _there(names) if force else names
+    if not wanted:
         return
-    each(names, machines.remove, "Successfully removed {}", go_on=force)
+    machines.by_stack(wanted)  # an unknown one is told before anything is asked
+    if yes or force or _confirmed(wanted):
+        each(wanted, machines.remove, "Successfully removed {}")
+
+
+def _there(names: list[str]) -> list[str]:
+    from cli.output import say
+    from infra.errors import NotFoundError
+    from infra.stacks import machines
+
+    there = []
+    for name in names:
+        try:
+            machines.by_stack([name])
+        except NotFoundError as error:
+            say("Notice", error.message, None)
+        else:
+            there.append(name)
+    return there
 
 
 def _confirmed(names: list[str]) -> bool:
     typer.echo(f"About to remove {', '.join(names)}", err=True)
     typer.echo("WARNING: This action will delete both local reference and remote instance.", err=True)
-    if not sys.stdin.isatty():
-        from infra.errors import UsageError
+    typer.echo("Are you sure? (y/n): ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        typer.echo(err=True)
+        if not sys.stdin.isatty():
+            from infra.errors import UsageError
 
-        raise UsageError("there is no terminal to ask on", mend=f"mctl rm -y {' '.join(names)}")
-    return typer.confirm("Are you sure?", err=True)
+            raise UsageError("nobody answers, and nothing is removed", mend=f"mctl rm -y {' '.join(names)}")
+    return answer.strip().lower().startswith("y")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cli.each import each
+from cli.options import MachineNames
 
 
-def start(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Machines.")] = None) -> None:
-    """Switch machines on, and wait until Docker answers."""
+def start(names: MachineNames = None) -> None:
+    """Switch machines on, and wait until Docker answers. One that runs already is left alone."""
     from infra.stacks import machines
 
     each(
-        names or ["default"],
+        names,
         lambda name, report: machines.set_running(name, running=True, report=report),
         'Machine "{}" was started.',
     )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from cli.each import each
+from cli.options import MachineNames
 
 
-def stop(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Machines.")] = None) -> None:
-    """Switch machines off: the guest is asked to shut down."""
+def stop(names: MachineNames = None) -> None:
+    """Switch machines off: the guest is asked to shut down. One that is off already is left alone."""
     from infra.stacks import machines
 
     each(
-        names or ["default"],
+        names,
         lambda name, report: machines.set_running(name, running=False, report=report),
         'Machine "{}" was stopped.',
     )

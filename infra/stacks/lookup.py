@@ -16,11 +16,7 @@ def find(name: str | None) -> records.Record:
     No name means the machine `default`. Raises NotFoundError, RecordError, and what the Pulumi engine raises when it is
     asked for a missing one. An old one serves where it can't be asked.
     """
-    if name is None and not records.exists(DEFAULT) and not _is_declared(DEFAULT):
-        raise NotFoundError(
-            f'No machine name specified and no "{DEFAULT}" machine exists', mend=f"mctl ls, or mctl create {DEFAULT}"
-        )
-    name = name or DEFAULT
+    name = name or default()
     try:
         record = records.load(name)
     except NotFoundError:
@@ -35,6 +31,15 @@ def find(name: str | None) -> records.Record:
         raise
     except MctlError:
         return record
+
+
+def default() -> str:
+    """Give the name of the machine that a command without a name means. Raises NotFoundError."""
+    if not records.exists(DEFAULT) and not _is_declared(DEFAULT):
+        raise NotFoundError(
+            f'No machine name(s) specified and no "{DEFAULT}" machine exists', mend=f"mctl ls, or mctl create {DEFAULT}"
+        )
+    return DEFAULT
 
 
 def _rebuilt(name: str) -> records.Record:

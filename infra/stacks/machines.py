@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.components import drivers
-from infra.errors import HostError, NameTakenError, NotFoundError, RecordError, StackError
+from infra.errors import AlreadyError, HostError, NameTakenError, NotFoundError, RecordError, StackError
 from infra.machine import MachineSpec
 from infra.stacks import docker_context, program, project, records, state_files
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.ssh import ssh_command
-from infra.stacks.states import probe
+from infra.stacks.states import STOPPED, probe
 from infra.stacks.store import Change, Stack
 
 START_SECONDS = 240  # a reboot under software emulation takes a minute
@@ -75,11 +75,23 @@ def preview(name: str, report: Report) -> list[Change]:
 
 
 def set_running(name: str, *, running: bool, report: Report, hard: bool = False) -> Record:
-    """Switch a machine on or off. hard: without asking the guest. Raises StackError where its provider can't."""
+    """Switch a machine on or off. hard: without asking the guest.
+
+    Raises StackError where its provider can't, and AlreadyError where the record and the machine itself say that there
+    is nothing to do.
+    """
     folder, stack, spec = _declared(name)
     if not drivers.load(spec.provider).declares_power:
         verb = "start" if running else "kill" if hard else "stop"
         raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
+    if spec.running == running and _is_surely(name, running=running):
+        raise AlreadyError(f'Machine "{name}" is already {"running" if running else "stopped"}.', machine=name)
+    return _switch((folder, stack, spec), running=running, report=report, hard=hard)
+
+
+def _switch(declared: tuple[Path, str, MachineSpec], *, running: bool, report: Report, hard: bool = False) -> Record:
+    folder, stack, spec = declared
+    name = spec.name
     opened = Stack(folder, stack, report, variables={"MCTL_HARD_STOP": "1"} if hard else {})
     project.declare(folder, stack, replace(spec, running=running))
     opened.refresh()  # a VM that was switched off or on behind our back is not what the stack state says
@@ -92,10 +104,10 @@ def set_running(name: str, *, running: bool, report: Report, hard: bool = False)
 
 def restart(name: str, report: Report) -> Record:
     """Restart a machine: switched off and on where its provider can, else rebooted over SSH."""
-    _, _, spec = _declared(name)
-    if drivers.load(spec.provider).declares_power:
-        set_running(name, running=False, report=report)
-        return set_running(name, running=True, report=report)
+    declared = _declared(name)
+    if drivers.load(declared[-1].provider).declares_power:
+        _switch(declared, running=False, report=report)
+        return _switch(declared, running=True, report=report)
     record = records.load(name)
     report(Progress(name, "Rebooting"))
     asked = subprocess.run([*ssh_command(record), REBOOT], check=False, capture_output=True, text=True)
@@ -168,6 +180,20 @@ def locate(name: str) -> tuple[Path, str]:
     return folder, stack
 
 
+def by_stack(names: Sequence[str]) -> list[list[str]]:
+    """Group machines by the stack that each changes with. Raises NotFoundError for the first unknown one."""
+    groups: dict[tuple[Path, str] | str, list[str]] = {}
+    for name in names:
+        try:
+            where: tuple[Path, str] | str = locate(name)
+        except NotFoundError:
+            if not records.exists(name):
+                raise
+            where = name  # only a record is left of it
+        groups.setdefault(where, []).append(name)
+    return list(groups.values())
+
+
 def _declared(name: str) -> tuple[Path, str, MachineSpec]:
     """Find a machine's project folder, stack and declaration. Raises NotFoundError, also for a stack's own name."""
     folder, stack = locate(name)
@@ -210,6 +236,19 @@ def _keep_records(opened: Stack, report: Report) -> list[Record]:
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept}:
         _forget(gone, report)
     return kept
+
+
+def _is_surely(name: str, *, running: bool) -> bool:
+    """Tell whether a machine is switched on, Docker included, or off, as its record says; False where in doubt."""
+    try:
+        record = records.load(name)
+    except (NotFoundError, RecordError):
+        return False
+    if record.is_old or record.running != running:
+        return False
+    record.running = True  # else a host that gives no answer would count as switched off
+    state = probe(record, PROBE_SECONDS)
+    return bool(state.docker_version) if running else state.word == STOPPED
 
 
 def _await_docker(record: Record, report: Report) -> None:

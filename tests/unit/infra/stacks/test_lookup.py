@@ -21,7 +21,7 @@ def test_no_name_means_the_machine_default() -> None:
 def test_no_name_and_no_default_machine_says_both() -> None:
     with pytest.raises(NotFoundError) as error:
         lookup.find(None)
-    assert error.value.message == 'No machine name specified and no "default" machine exists'
+    assert error.value.message == 'No machine name(s) specified and no "default" machine exists'
     assert error.value.mend == "mctl ls, or mctl create default"
 
 
