@@ -28,7 +28,7 @@ def each(names: Sequence[str] | None, act: Act, done: str) -> None:
     """
     names = list(dict.fromkeys(names or [lookup.default()]))
     failed = 0
-    for name, error in _outcomes(names, act):
+    for name, error in outcomes(names, act):
         if error is None:
             typer.echo(done.format(name))
         elif isinstance(error, AlreadyError):
@@ -43,7 +43,7 @@ def each(names: Sequence[str] | None, act: Act, done: str) -> None:
         raise typer.Exit(failed)
 
 
-def _outcomes(names: Sequence[str], act: Act) -> Iterator[tuple[str, MctlError | None]]:
+def outcomes(names: Sequence[str], act: Act) -> Iterator[tuple[str, MctlError | None]]:
     """Give what came of each machine, in the order asked, as soon as it is known."""
     if len(names) == 1:
         yield names[0], side_by_side.attempt(lambda name: _act(act, name, alone=True), names[0])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from infra.errors import MctlError
 
 GAP = 3
+program = "mctl"  # what hints call this program; whoever speaks for it under another name says so here
 LEAST_WIDTH = 5
 
 
@@ -61,7 +62,7 @@ def say(subject: str, message: str, mend: str | None) -> None:
     red, dim, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[0m") if _in_colour(sys.stderr) else ("", "", "")
     text = f"{red}{subject}:{plain} {message}\n"
     if mend:
-        text += f"  {dim}hint:{plain} {mend}\n"
+        text += f"  {dim}hint:{plain} {mend.replace('mctl ', f'{program} ')}\n"
     sys.stdout.flush()
     sys.stderr.write(text)
     sys.stderr.flush()

@@ -98,17 +98,18 @@ def _set(values: dict[str, Value], flag: Flag, text: str, spelling: str) -> None
         values[flag.name] = (*before, text) if isinstance(before, tuple) else (text,)
     elif flag.is_switch:
         if text not in BOOLEANS:
-            raise UsageError(f'invalid boolean value "{text}" for -{spelling}: {_not_parsed("ParseBool", text)}')
+            raise UsageError(f'invalid boolean value "{text}" for -{spelling}: {not_parsed("ParseBool", text)}')
         values[flag.name] = BOOLEANS[text]
     elif isinstance(flag.default, int):
         if not text.removeprefix("-").removeprefix("+").isdecimal():
-            raise UsageError(f'invalid value "{text}" for flag -{spelling}: {_not_parsed("ParseInt", text)}')
+            raise UsageError(f'invalid value "{text}" for flag -{spelling}: {not_parsed("ParseInt", text)}')
         values[flag.name] = int(text)
     else:
         values[flag.name] = text
 
 
-def _not_parsed(function: str, text: str) -> str:
+def not_parsed(function: str, text: str) -> str:
+    """Say what strconv of Go says of a text that it can't read."""
     return f'strconv.{function}: parsing "{text}": invalid syntax'
 
 
