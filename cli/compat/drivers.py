@@ -73,8 +73,8 @@ def flags_of(driver: str) -> tuple[flags.Flag, ...]:
             found.setdefault(own.name, own)
     elif driver not in DRIVERS:
         raise PlainError(
-            f'Driver "{driver}" not found. Do you have the plugin binary "docker-machine-driver-{driver}" accessible in '
-            "your PATH?"
+            f'Driver "{driver}" not found. Do you have the plugin binary "docker-machine-driver-{driver}" accessible '
+            "in your PATH?"
         )
     return tuple(found.values())
 
