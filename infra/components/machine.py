@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,13 @@ import pulumi_tls as tls
 from infra.components import drivers
 from infra.components.engine import Engine
 from infra.components.tls import Authority, ServerCertificate
-from infra.machine import MachineSpec
+from infra.machine import EngineSpec, MachineSpec
 
 # A host that we made may still be booting, so its connections are tried until the operation's own limit; one that was
 # there already answers or doesn't.
 DIALS_WHILE_BOOTING = -1
 DIALS_OF_A_HOST = 3
+PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*(?=@)")
 
 
 class Machine(pulumi.ComponentResource):
@@ -109,8 +111,22 @@ def _outputs(parts: _Parts) -> dict[str, pulumi.Output[Any]]:
         "certificate_expiry": parts.certificate.expiry,
         "labels": dict(label.split("=", 1) for label in spec.engine.labels),
         "running": spec.running,
+        "engine": _engine_facts(spec.engine),
+        "tls_sans": list(spec.tls_sans),
     }
     secret = {"client_key": parts.authority.client_key, "ssh_private_key": vm.ssh_private_key}
     return {key: pulumi.Output.from_input(value) for key, value in public.items()} | {
         key: pulumi.Output.secret(value) for key, value in secret.items()
     }
+
+
+def _engine_facts(spec: EngineSpec) -> dict[str, Any]:
+    """Give the engine's settings as asked for, with the user and password of a proxy or a mirror starred out."""
+    return {
+        key: [_starred(text) for text in value] if isinstance(value, tuple) else _starred(value)
+        for key, value in vars(spec).items()
+    }
+
+
+def _starred(text: str) -> str:
+    return PASSWORD_IN_URL.sub("***", text)

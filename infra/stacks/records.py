@@ -22,15 +22,16 @@ VERSION = 1
 DEFAULT = "default"
 FACTS = "machine.json"
 OWN_KEY = "id_ed25519"
-KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict}
+KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict, "dict[str, Any]": dict, "list[str]": list}
 
 
 class Record:
     """One machine, as the last run left it.
 
-    project: the folder that holds Pulumi.yaml. running: as declared. certificate_expiry, created: ISO 8601.
-    ssh_host_key: authorized_keys style. docker_url: `tcp://HOST:PORT`. state_file, state_time: the stack state that it
-    was written from, where that is a file, and when that changed, in nanoseconds.
+    project: the folder that holds Pulumi.yaml. running: as declared. created, and the expiry of the server's
+    certificate, the client's and their authority's: ISO 8601. ssh_host_key: authorized_keys style. docker_url:
+    `tcp://HOST:PORT`. state_file, state_time: the stack state that it was written from, where that is a file, and when
+    that changed, in nanoseconds. engine, tls_sans: as declared. A fact with a default may be missing in older records.
     """
 
     name: str
@@ -51,10 +52,16 @@ class Record:
     created: str
     state_file: str
     state_time: int
+    client_expiry: str = ""
+    ca_expiry: str = ""
+    engine: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    tls_sans: list[str] = []  # noqa: RUF012 - never changed
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         """Take the facts by field name; others are passed over. Raises KeyError or TypeError naming the wrong one."""
         for field, kind in Record.__annotations__.items():
+            if field not in facts and hasattr(Record, field):
+                continue
             value = facts[field]
             if type(value) is not KINDS[kind]:
                 raise TypeError(f"{field} is {value!r}")
@@ -135,11 +142,12 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
     one rename; of one that is there, only the files that differ are replaced. Raises RecordError where the outputs are
     not a machine's or the disk refuses.
     """
-    from infra.stacks import record_files
+    from infra.stacks import expiry, record_files
 
     name = outputs["name"]
     try:
         own = {"ssh_port": int(outputs["ssh_port"]), "stack": stack, "project": project, "created": _created(name)}
+        own |= {f"{whose}_expiry": expiry.of_certificate(_text(outputs, f"{whose}_cert")) for whose in ("client", "ca")}
         record = Record({**outputs, **own, "state_file": state[0], "state_time": state[1]})
         files = _files(record, outputs)
     except (KeyError, TypeError, AttributeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.unit.infra.components.test_engine import awaited
 OUTPUTS = {
     *("name", "provider", "instance_id", "address", "private_address", "ssh_user", "ssh_port", "docker_url"),
     *("engine_version", "ca_cert", "client_cert", "client_key", "ssh_private_key", "ssh_host_key"),
-    *("certificate_expiry", "labels", "running"),
+    *("certificate_expiry", "labels", "running", "engine", "tls_sans"),
 }
 SECRET = {"client_key", "ssh_private_key"}
 MADE: dict[str, Mapping[str, Any]] = {
@@ -124,6 +125,17 @@ def test_a_vm_gives_every_output_and_keeps_its_keys_secret() -> None:
         "certificate_expiry": "2027-01-02T03:04:05Z",
         "labels": {"tier": "web"},
         "running": True,
+        "engine": {
+            "install": "auto",
+            "version": "",
+            "opts": [],
+            "labels": ["tier=web"],
+            "insecure_registries": [],
+            "registry_mirrors": [],
+            "storage_driver": "",
+            "env": [],
+        },
+        "tls_sans": ["x.example"],
     }
     assert set(built.values) == OUTPUTS
     assert built.secret == SECRET
@@ -135,6 +147,15 @@ def test_a_host_that_was_there_gives_the_same_outputs(tmp_path: Path) -> None:
     assert built.secret == SECRET
     assert built.values["docker_url"] == "tcp://192.0.2.7:2377"
     assert built.values["ssh_private_key"] == "THE USER'S KEY"
+
+
+def test_the_outputs_tell_the_engines_settings_without_a_password() -> None:
+    spec = EngineSpec(
+        env=("HTTPS_PROXY=http://me:s3@cret@proxy.example:3128", "A=b"), install="https://me:pw@x.example/i"
+    )
+    engine = Built(replace(qemu(), engine=spec)).values["engine"]
+    assert engine["env"] == ["HTTPS_PROXY=http://***@proxy.example:3128", "A=b"]
+    assert engine["install"] == "https://***@x.example/i"
 
 
 def test_every_child_of_a_machine_has_its_name(tmp_path: Path) -> None:

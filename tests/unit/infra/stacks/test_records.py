@@ -3,12 +3,14 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.errors import NotFoundError, RecordError
 from infra.stacks import record_files, records
+from tests.certificates import Authority
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import HOST_KEY, outputs
 
@@ -25,7 +27,7 @@ def contents(name: str) -> dict[str, str]:
 
 
 def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: Path) -> None:
-    record = save("web-1")
+    record = save("web-1", engine={"storage_driver": "overlay2"}, tls_sans=["db.example"])
     files = contents("web-1")
     facts = json.loads(files.pop("machine.json"))
     assert files == {
@@ -55,6 +57,10 @@ def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: P
         "created": record.created,
         "state_file": "",
         "state_time": 0,
+        "client_expiry": "",
+        "ca_expiry": "",
+        "engine": {"storage_driver": "overlay2"},
+        "tls_sans": ["db.example"],
     }
     folder = Path(records.folder("web-1"))
     assert folder == mctl_home / "machines" / "web-1"
@@ -69,6 +75,23 @@ def test_load_gives_what_was_saved() -> None:
     assert loaded.facts() == saved.facts()
     assert loaded.running is False
     assert loaded.ssh_key == os.path.join(records.folder("web-1"), "id_ed25519")
+
+
+def test_a_record_of_before_a_fact_was_kept_has_its_default() -> None:
+    save("web-1", engine={"storage_driver": "overlay2"})
+    file = Path(records.folder("web-1"), "machine.json")
+    facts = json.loads(file.read_text())
+    del facts["engine"], facts["client_expiry"]
+    file.write_text(json.dumps(facts))
+    assert records.load("web-1").facts() == facts | {"engine": {}, "client_expiry": ""}
+
+
+def test_a_record_knows_when_the_certificates_of_the_client_and_of_the_authority_end() -> None:
+    authority = Authority()
+    record = save("web-1", ca_cert=authority.cert, client_cert=authority.client().cert)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for end in (record.client_expiry, record.ca_expiry):
+        assert tomorrow - datetime.fromisoformat(end) < timedelta(minutes=1)
 
 
 def test_a_record_is_old_once_the_stack_state_has_changed(tmp_path: Path) -> None:
