@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 
 from cli.compat import drivers, swarm, usage
-from cli.compat.flags import Flag, Value, with_environment
+from cli.compat.flags import Flag, with_environment
 from cli.compat.words import INVALID_NAME, PlainError
 from infra.errors import UsageError
 from infra.machine import NAME, EngineSpec, MachineSpec
 from infra.stacks import machines, states
-from infra.stacks.progress import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.compat.flags import Value
+    from infra.stacks.progress import Progress
 
 DEFAULT_INSTALL = "https://get.docker.com"  # what docker-machine runs where nothing else is asked for
 SHARED = (
@@ -50,9 +55,9 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         raise usage.IncorrectUsageError(error.message, usage.of_verb("create", known)) from None
     swarm.check(given)
-    _say("Running pre-create checks...")
     provider, options = drivers.options_of(driver, values)
     spec = _spec(names[0], provider, options, values)
+    _say("Running pre-create checks...")
     made = machines.create(spec, spec.name, _Teller())
     _say("Checking connection to Docker...")
     state = states.probe(made.record)
@@ -74,7 +79,7 @@ def help_text() -> str:
 
 def _check(names: Sequence[str]) -> None:
     if not names:
-        sys.stderr.write(help_text())
+        sys.stderr.write(f"{help_text()}\n")
         raise PlainError("Error: No machine name specified")
     if len(names) > 1:
         raise PlainError(f"Invalid command line. Found extra arguments [{' '.join(names[1:])}]")

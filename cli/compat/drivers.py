@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from typing import Any, NamedTuple, get_origin, get_type_hints
 
 from cli.compat import flags
@@ -12,7 +12,7 @@ from cli.compat.driver_flags import DRIVERS
 from cli.compat.words import PlainError
 from cli.output import say
 from infra.components import drivers
-from infra.errors import PreCreateError
+from infra.errors import PreCreateError, UsageError
 
 # The provider that is to take a driver's machines, where it is called otherwise.
 PROVIDERS = {
@@ -80,38 +80,40 @@ def flags_of(driver: str) -> tuple[flags.Flag, ...]:
 
 
 def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dict[str, Any]]:
-    """Give the provider and its options. values: the flags that are set. Raises PreCreateError where there is none."""
+    """Give the provider and its options. values: the flags that are set.
+
+    Raises PreCreateError where there is no such provider yet, UsageError where it needs more.
+    """
     provider = _provider(driver)
-    if provider is None and driver not in STAND_INS:
-        raise PreCreateError(*_missing(driver))
-    own = {flag.name: flag for flag in DRIVERS.get(driver, ())}
     if provider is None:
-        name, taken = STAND_INS[driver]
-        say("Notice", f"a machine of driver {driver} is one of provider {name} here", None)
-        defaults = {flag: own[flag].default for flag in taken}
-        set_here = {flag: values.get(flag, default) for flag, default in defaults.items()}
-        options = {taken[flag][0]: taken[flag][1](value) for flag, value in set_here.items()}
-    else:
-        name, spelled = provider.name, _spellings(provider)
-        options = {spelled[flag]: value for flag, value in values.items() if flag in spelled}
-        taken = {flag: (field, str) for flag, field in spelled.items()}
-    idle = [f"--{flag}" for flag in values if flag in own and flag not in taken]
+        raise PreCreateError(_missing(driver))
+    own = {flag.name: flag for flag in DRIVERS.get(driver, ())}
+    stand_in = STAND_INS[driver].fields if provider.name not in (driver, drivers.ALIASES.get(driver)) else {}
+    spelled = _spellings(provider)
+    options = {field: convert(values.get(flag, own[flag].default)) for flag, (field, convert) in stand_in.items()}
+    options |= {spelled[flag]: value for flag, value in values.items() if flag in spelled}
+    for field in fields(provider.args):
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in options:
+            raise UsageError(f"{driver} driver requires the {drivers.flag(provider, field)} option")
+    if stand_in:
+        say("Notice", f"a machine of driver {driver} is one of provider {provider.name} here", None)
+    idle = [f"--{flag}" for flag in values if flag in own and flag not in spelled and flag not in stand_in]
     if idle:
-        say("Notice", f"provider {name} has no use for {', '.join(idle)}", None)
-    return name, options
+        say("Notice", f"provider {provider.name} has no use for {', '.join(idle)}", None)
+    return provider.name, options
 
 
 def _provider(driver: str) -> drivers.Driver | None:
     name = drivers.ALIASES.get(driver, driver)
+    if name not in drivers.TABLE and driver in STAND_INS:
+        name = STAND_INS[driver].provider
     return drivers.load(name) if name in drivers.TABLE else None
 
 
-def _missing(driver: str) -> tuple[str]:
+def _missing(driver: str) -> str:
     if driver == "none":
-        return ("driver none makes no machine: point docker at a URL with `docker context create`",)
-    return (
-        f"driver {driver} is provider {PROVIDERS.get(driver, driver)} of mctl, which this version does not have yet",
-    )
+        return "driver none makes no machine: point docker at a URL with `docker context create`"
+    return f"driver {driver} is provider {PROVIDERS.get(driver, driver)} of mctl, which this version does not have yet"
 
 
 def _spellings(provider: drivers.Driver) -> dict[str, str]:

@@ -9,6 +9,7 @@ from cli import output
 from cli.compat import flags, usage, words
 from cli.compat.verbs import VERBS
 from infra.errors import MctlError, UsageError
+from infra.stacks import home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _globals(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
         raise flags.HelpWanted(usage.of_all()) from None
     except UsageError as error:
         raise usage.IncorrectUsageError(error.message, usage.of_all()) from None
+    home.looks_around = False
     os.environ["MCTL_HOME"] = usage.storage(str(values.get("storage-path", "")))
     if values.get("debug") or flags.BOOLEANS.get(debug):
         os.environ["MCTL_DEBUG"] = "1"
@@ -96,6 +98,8 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         return dispatch([verb, *arguments])
     told = VERBS[verb]
     names, values = usage.read(verb, arguments, told.flags)
+    if len(names) < told.least:
+        sys.stderr.write(f"{usage.of_verb(verb, told.flags)}\n")
     if not told.least <= len(names) <= told.most:
         raise words.PlainError(told.refusal)
     if verb == "help":

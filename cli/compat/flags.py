@@ -117,7 +117,7 @@ def lines(flags: Iterable[Flag]) -> list[str]:
     """Give a help line for each flag: its spellings, what it does, its default and its variable."""
     found = []
     for flag in sorted(flags, key=lambda flag: flag.name):
-        spelled = f"--{flag.name}" + (f", -{flag.short}" if flag.short else "")
+        spelled = ("--" if len(flag.name) > 1 else "-") + flag.name + (f", -{flag.short}" if flag.short else "")
         default = ", ".join(flag.default) if isinstance(flag.default, tuple) else "" if flag.is_switch else flag.default
         said = [flag.text, f"(default: {default})" if default else "", f"[${flag.env}]" if flag.env else ""]
         said.append("(repeatable)" if isinstance(flag.default, tuple) else "")

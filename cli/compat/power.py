@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from cli.compat import words
-from cli.compat.flags import Value
 from cli.each import Act, outcomes
 from infra.errors import MctlError
 from infra.stacks import lookup, machines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.compat.flags import Value
 
 ACTS: dict[str, Act] = {
     "start": lambda name, report: machines.set_running(name, running=True, report=report),

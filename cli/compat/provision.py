@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cli.compat import words
 from cli.compat.entry import dispatch
-from cli.compat.flags import Value
 from cli.compat.power import missing
 from cli.progress import progress
 from infra.stacks import lookup, machines, records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.compat.flags import Value
 
 
 def run(verb: str, names: Sequence[str], _values: dict[str, Value]) -> int:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from cli.compat import words
-from cli.compat.flags import Value
 from cli.compat.power import missing
 from cli.each import outcomes
 from cli.output import say
 from infra.errors import Interrupted, MctlError, NotFoundError
 from infra.stacks import machines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.compat.flags import Value
 
 
 def run(verb: str, names: Sequence[str], values: dict[str, Value]) -> int:

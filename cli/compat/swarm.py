@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from cli.compat.flags import Flag, Value, switch
+from cli.compat.flags import Flag, switch
 from cli.compat.words import PlainError
 from cli.output import say
 from infra.stacks import swarm_mode
-from infra.stacks.records import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cli.compat.flags import Value
+    from infra.stacks.records import Record
 
 FLAGS = (
     switch("swarm", text="Join a Swarm"),

@@ -6,7 +6,7 @@ import os
 
 from infra.errors import MctlError, NotFoundError
 from infra.stacks import records
-from infra.stacks.home import home
+from infra.stacks.home import around, home
 from infra.stacks.records import DEFAULT
 
 
@@ -50,11 +50,7 @@ def _rebuilt(name: str) -> records.Record:
 
 def _is_declared(name: str) -> bool:
     """Tell cheaply whether any declaration in reach mentions the name; who rebuilds looks properly."""
-    folder = os.getcwd()
-    folders = [home(), folder]
-    while folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-        folders.append(folder)
+    folders = [home(), *around()]
     return any(_mentions(folder, name) for folder in folders if os.path.isfile(os.path.join(folder, "Pulumi.yaml")))
 
 

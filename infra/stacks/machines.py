@@ -50,6 +50,7 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
+    records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
     phases = opened.up(mend=f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it")
     made = {record.name: record for record in _keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
@@ -127,13 +128,13 @@ def remove(name: str, report: Report) -> None:
     try:
         folder, stack = locate(name)
     except NotFoundError:
-        if not records.exists(name):
+        if not records.has_folder(name):
             raise
         _forget(name, report)
         return
     declared = project.machines(folder, stack)
     if declared and name not in declared:
-        raise _unknown(name)  # it is the name of a stack
+        raise records.missing(name)  # it is the name of a stack
     others = [machine for machine in declared if machine != name]
     whole = not others and project.is_ours_alone(folder, stack)
     with suppress(NotFoundError):  # declared, but never made
@@ -176,7 +177,7 @@ def locate(name: str) -> tuple[Path, str]:
             return Path(record.project), record.stack
     stack = project.stack_of(folder, name) or (name if name in project.stacks(folder) else None)
     if stack is None:
-        raise _unknown(name)
+        raise records.missing(name)
     return folder, stack
 
 
@@ -187,7 +188,7 @@ def by_stack(names: Sequence[str]) -> list[list[str]]:
         try:
             where: tuple[Path, str] | str = locate(name)
         except NotFoundError:
-            if not records.exists(name):
+            if not records.has_folder(name):
                 raise
             where = name  # only a record is left of it
         groups.setdefault(where, []).append(name)
@@ -199,12 +200,8 @@ def _declared(name: str) -> tuple[Path, str, MachineSpec]:
     folder, stack = locate(name)
     declared = project.machines(folder, stack)
     if name not in declared:
-        raise _unknown(name)
+        raise records.missing(name)
     return folder, stack, MachineSpec.from_config(name, declared[name])
-
-
-def _unknown(name: str) -> NotFoundError:
-    return NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
 
 
 def _refuse_taken(folder: Path, name: str, stack: str) -> None:
@@ -214,6 +211,12 @@ def _refuse_taken(folder: Path, name: str, stack: str) -> None:
             f'machine "{name}" is declared in stack {elsewhere}',
             machine=name,
             mend=f"mctl create {name} --stack {elsewhere}",
+        )
+    if records.is_foreign(name):
+        raise NameTakenError(
+            f'machine "{name}" already exists, made by docker-machine',
+            machine=name,
+            mend=f"choose another name, or take it over: mctl import {name}",
         )
     if records.exists(name):
         raise NameTakenError(

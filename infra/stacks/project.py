@@ -22,7 +22,7 @@ from ruamel.yaml.error import YAMLError
 import infra
 from infra.errors import MctlError, UsageError
 from infra.machine import MachineSpec
-from infra.stacks.home import home
+from infra.stacks.home import around, home
 
 PROJECT = "mctl"
 KEY = "mctl:machines"
@@ -35,8 +35,7 @@ def find_project() -> Path:
 
     Ours is one whose `name` is `mctl`. Raises UsageError for one that lacks what Pulumi needs.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    for folder in map(Path, around()):
         file = folder / "Pulumi.yaml"
         if file.is_file():
             settings = _read(file)
