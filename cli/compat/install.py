@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from infra.errors import MctlError
@@ -20,7 +21,7 @@ def install(folder: Path | None, *, force: bool) -> Path:
     A link to mctl, also to one that is no more, is ours to replace; anything else only with force.
     """
     program = _program()
-    place = (folder or _folder(program)) / FILE
+    place = (folder or _folder(program)).expanduser().absolute() / FILE
     if os.path.lexists(place) and not force and not _is_ours(place):
         raise MctlError(
             f"{place} is there already, and is not mctl's",
@@ -35,7 +36,8 @@ def install(folder: Path | None, *, force: bool) -> Path:
             fresh.symlink_to(program)
         fresh.replace(place)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
         raise MctlError(
             f"{place} can't be written: {error.strerror}", mend="choose another folder with --dir"
         ) from None
@@ -44,7 +46,7 @@ def install(folder: Path | None, *, force: bool) -> Path:
 
 def remove(folder: Path | None) -> Path | None:
     """Remove the name again; None where it is not there. Raises MctlError for a file that is not ours."""
-    place = (folder or _folder(_program())) / FILE
+    place = (folder or _folder(_program())).expanduser().absolute() / FILE
     if not os.path.lexists(place):
         return None
     if not _is_ours(place):

@@ -19,7 +19,7 @@ ACTS: dict[str, Act] = {
     "start": lambda name, report: machines.set_running(name, running=True, report=report),
     "stop": lambda name, report: machines.set_running(name, running=False, report=report),
     "kill": lambda name, report: machines.set_running(name, running=False, report=report, hard=True),
-    "restart": machines.restart,
+    "restart": lambda name, report: machines.restart(name, report),
 }
 DOING = {"start": "Starting", "stop": "Stopping", "kill": "Killing", "restart": "Restarting"}
 DONE = {"start": "started", "stop": "stopped", "kill": "killed"}

@@ -41,7 +41,7 @@ def _reach(name: str | None) -> None:
 
     state = states.probe(record, CONNECT_SECONDS)
     if not state.docker_version:
-        raise words.PlainError(f"Error running connection boilerplate: {state.error or f'the machine is {state.word}'}")
+        raise words.PlainError(f"Error running connection boilerplate: {state.error or 'Host is not running'}")
 
 
 def _config_json(name: str | None) -> str:

@@ -12,7 +12,7 @@ from infra.stacks.records import Record
 
 SECONDS = 60
 LISTEN = "0.0.0.0:2377"
-ALREADY = "already part of a swarm"
+ALREADY = b"already part of a swarm"
 
 
 def begin(record: Record, advertised: str) -> None:
@@ -28,12 +28,19 @@ def begin(record: Record, advertised: str) -> None:
         connection = HTTPSConnection(address.hostname or "", address.port, timeout=SECONDS, context=context)
         connection.request("POST", "/swarm/init", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        said = answer.read().decode(errors="replace")
+        said = answer.read()
         connection.close()
     except (OSError, HTTPException) as error:
         raise _failure(record, str(error)) from None
     if answer.status != 200 and ALREADY not in said:
-        raise _failure(record, said.strip() or answer.reason)
+        raise _failure(record, _message(said) or f"the daemon answered {answer.status} {answer.reason}")
+
+
+def _message(said: bytes) -> str:
+    try:
+        return str(json.loads(said)["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _failure(record: Record, reason: str) -> HostError:
