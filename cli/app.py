@@ -36,6 +36,7 @@ VERBS = {
     "inspect": Verb(MACHINES, "Show all that is known of a machine, as JSON"),
     "env": Verb(CONNECT, "Print the commands that point this shell's docker at a machine"),
     "config": Verb(CONNECT, "Print the docker options that reach a machine"),
+    "active": Verb(CONNECT, "Name the machine that docker uses in this shell"),
     "url": Verb(CONNECT, "Print the URL of a machine's Docker daemon"),
     "ip": Verb(CONNECT, "Print the addresses of machines"),
     "ssh": Verb(CONNECT, "Log in to a machine, or run a command on it", AS_THEY_ARE),

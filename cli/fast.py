@@ -10,15 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 JSON = {"--json": "json"}
+SWARM = {"--swarm": "swarm"}
 # Per verb: its switches, its options with a value, and the most names it takes.
 VERBS: dict[str, tuple[dict[str, str], dict[str, str], float]] = {
-    "config": (JSON, {}, 1),
-    "env": ({"--unset": "unset", "-u": "unset", "--no-proxy": "no_proxy"} | JSON, {"--shell": "shell"}, 1),
-    "inspect": ({"--json": "as_it_is"}, {}, 1),
+    "active": (JSON, {}, 0),
+    "config": (SWARM | JSON, {}, 1),
+    "env": ({"--unset": "unset", "-u": "unset", "--no-proxy": "no_proxy"} | SWARM | JSON, {"--shell": "shell"}, 1),
+    "inspect": ({"--json": "as_it_is"}, {"--format": "template", "-f": "template"}, 1),
     "ip": (JSON, {}, float("inf")),
-    "ls": ({"-q": "quiet", "--quiet": "quiet"} | JSON, {}, 0),
+    "ls": ({"-q": "quiet", "--quiet": "quiet"} | JSON, {"--filter": "filters"}, 0),
     "url": (JSON, {}, 1),
 }
+REPEATABLE = ("filters",)
+Values = dict[str, str | bool | list[str]]
 
 
 def answer(argv: Sequence[str]) -> str | None:
@@ -43,22 +47,24 @@ def ssh(argv: Sequence[str]) -> tuple[str | None, Sequence[str]] | None:
     return (argv[1] if argv[1:] else None), argv[2:]
 
 
-def _read(verb: str, names: list[str], values: dict[str, str | bool]) -> str:
+def _read(verb: str, names: list[str], values: Values) -> str:
     from cli import reads
 
     if verb == "ip":
         return reads.ip(names, **values)  # type: ignore[arg-type]
     if verb == "ls":
         return reads.ls_names(**values)  # type: ignore[arg-type]
+    if verb == "active":
+        return reads.active(**values)  # type: ignore[arg-type]
     read: Callable[..., str] = getattr(reads, verb)
     return read(names[0] if names else None, **values)
 
 
 def _parse(
     arguments: Sequence[str], switches: dict[str, str], options: dict[str, str]
-) -> tuple[list[str], dict[str, str | bool]] | None:
+) -> tuple[list[str], Values] | None:
     names: list[str] = []
-    values: dict[str, str | bool] = {}
+    values: Values = {}
     left = iter(arguments)
     for argument in left:
         flag, equals, value = argument.partition("=")
@@ -68,7 +74,8 @@ def _parse(
             given = value if equals else next(left, "")
             if not given or given.startswith("-"):
                 return None
-            values[options[flag]] = given
+            field = options[flag]
+            values[field] = [*values.get(field, ()), given] if field in REPEATABLE else given  # type: ignore[misc]
         elif argument.startswith("-") or not argument:
             return None
         else:

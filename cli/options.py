@@ -23,4 +23,5 @@ MachineNames = Annotated[
     typer.Argument(metavar="NAME", help="Names of machines [default: default]", autocompletion=machine_names),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Swarm = Annotated[bool, typer.Option("--swarm", help="Reach the swarm that the machine is a master of")]
 Timeout = Annotated[float, typer.Option("--timeout", "-t", min=0.1, help="Seconds to wait for a machine's answer")]

@@ -24,11 +24,13 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=4, ensure_ascii=False) + "\n"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Set rows in columns, three spaces apart, as docker-machine does."""
-    lines = [header, *rows]
-    widths = [max(LEAST_WIDTH, GAP + max(len(cell) for cell in column)) for column in zip(*lines, strict=True)]
-    return "".join("".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Set rows in columns, three spaces apart, as docker-machine does. A row may be short of cells."""
+    from itertools import zip_longest
+
+    columns = zip_longest(*rows, fillvalue="")
+    widths = [max(LEAST_WIDTH, GAP + max(map(len, column))) for column in columns]
+    return "".join("".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
 
 
 def fault(error: Exception, *, debug: bool = False) -> MctlError:
@@ -58,14 +60,22 @@ def print_error(error: MctlError) -> None:
 
 
 def say(subject: str, message: str, mend: str | None) -> None:
-    """Write `subject: message` and the hint to stderr, in colour on a terminal unless NO_COLOR is set."""
+    """Write `subject: message` and the hint to stderr, in colour on a terminal unless NO_COLOR is set.
+
+    Without a subject, the message stands alone.
+    """
     red, dim, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[0m") if _in_colour(sys.stderr) else ("", "", "")
-    text = f"{red}{subject}:{plain} {message}\n"
+    text = f"{red}{subject}:{plain} {message}\n" if subject else f"{message}\n"
     if mend:
-        text += f"  {dim}hint:{plain} {mend.replace('mctl ', f'{program} ')}\n"
+        text += f"  {dim}hint:{plain} {named(mend)}\n"
     sys.stdout.flush()
     sys.stderr.write(text)
     sys.stderr.flush()
+
+
+def named(text: str) -> str:
+    """Call this program in a hint by the name that it speaks under."""
+    return text.replace("mctl ", f"{program} ")
 
 
 def _is_given(flags: Sequence[str], argv: Sequence[str]) -> bool:

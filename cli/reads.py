@@ -39,14 +39,14 @@ def url(name: str | None, *, json: bool = False) -> str:
     return _json({"name": record.name, "url": record.docker_url}) if json else f"{record.docker_url}\n"
 
 
-def config(name: str | None, *, json: bool = False) -> str:
+def config(name: str | None, *, swarm: bool = False, json: bool = False) -> str:
     """Give the options that point the docker CLI at a machine: `docker $(mctl config NAME) ps`.
 
     The quotes stay where no shell takes them away: the docker CLI strips them itself.
     """
     from cli.shells import double_quoted
 
-    record = _running(name)
+    record = _reachable(name, swarm=swarm)
     files = {f"tls{option}": os.path.join(record.folder, file) for option, file in CLIENT_FILES}
     if json:
         return _json({"tlsverify": True, **files, "host": record.docker_url})
@@ -54,27 +54,49 @@ def config(name: str | None, *, json: bool = False) -> str:
     return f"--tlsverify\n{options}-H={record.docker_url}\n"
 
 
-def inspect(name: str | None) -> str:
-    """Give the whole record as JSON."""
-    return _json(_find(name).facts())
+def inspect(name: str | None, *, template: str | None = None) -> str:
+    """Give the whole record as JSON, or filled into a Go template that may also use docker-machine's own fields."""
+    record = _find(name)
+    if not template:
+        return _json(record.facts())
+    from cli.go_template import Template
+    from infra.stacks import config_json
+
+    return Template(template).render(config_json.shape(record) | record.facts()) + "\n"
 
 
-def ls_names(*, json: bool = False) -> str:
-    """Give the names of all machines."""
-    names = records.names()
+def active(*, json: bool = False) -> str:
+    """Give the name of the machine that docker uses in this shell."""
+    from infra.stacks import active
+
+    record = active.machine()
+    if not record:
+        raise HostError("No active host found", mend='eval "$(mctl env NAME)", or docker context use NAME')
+    return _json({"name": record.name, "url": record.docker_url}) if json else f"{record.name}\n"
+
+
+def ls_names(filters: Sequence[str] = (), *, timeout: float = 10, json: bool = False) -> str:
+    """Give the names of all machines that the filters keep. No machine is asked, unless for its state."""
+    names = _filtered(filters, timeout) if filters else records.names()
     return _json(names) if json else "".join(f"{name}\n" for name in names)
 
 
 def env(
-    name: str | None, *, shell: str | None = None, unset: bool = False, no_proxy: bool = False, json: bool = False
+    name: str | None,
+    *,
+    shell: str | None = None,
+    swarm: bool = False,
+    unset: bool = False,
+    no_proxy: bool = False,
+    json: bool = False,
 ) -> str:
-    """Give the commands that point this shell's docker at a machine, or back."""
+    """Give the commands that point this shell's docker at a machine, or back. Warns of certificates about to end."""
     from cli import output, shells
 
     if unset and name is not None:
         raise UsageError("Expected no machine name when the -u flag is present", mend="mctl env -u")
     known = shells.chosen(shell) if shell else "" if json else shells.current()
-    variables = _unset(no_proxy=no_proxy) if unset else _set(_running(name), no_proxy=no_proxy)
+    variables = _unset(no_proxy=no_proxy) if unset else _set(_reachable(name, swarm=swarm), no_proxy=no_proxy)
     if json:
         return _json(variables)
     flags = [f"--shell {shell}" if shell else "", "--no-proxy" if no_proxy else "", "-u" if unset else "", name]
@@ -107,6 +129,36 @@ def _running(name: str | None) -> records.Record:
             f'machine "{record.name}" is not running', machine=record.name, mend=f"mctl start {record.name}"
         )
     return record
+
+
+def _reachable(name: str | None, *, swarm: bool) -> records.Record:
+    """Find the machine that a client is about to use, and warn where that will soon fail."""
+    from infra.stacks import expiry
+
+    record = _running(name)
+    if swarm:
+        raise HostError(
+            f'"{record.name}" is not a swarm master. The --swarm flag is intended for use with swarm masters',
+            machine=record.name,
+            mend=f"leave --swarm off: mctl env {record.name}",
+        )
+    ending = expiry.warning(record)
+    if ending:
+        from cli.output import say
+
+        say("Warning", f'machine "{record.name}": {ending}', expiry.mend(record))
+    return record
+
+
+def _filtered(given: Sequence[str], timeout: float) -> list[str]:
+    from infra.stacks.filters import Filters
+
+    filters = Filters(given)
+    if not filters.ask:
+        return filters.recorded()
+    from infra.stacks import listing
+
+    return [machine.name for machine in listing.machines(timeout, filters)[0]]
 
 
 def _set(record: records.Record, *, no_proxy: bool) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""An authority, and certificates that it signed, made on the spot: ECDSA P-256, good for a day."""
+"""An authority, and certificates that it signed, made on the spot: ECDSA P-256, good for two months."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+DAYS = 60  # mctl warns of what ends within 30
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Authority:
         )
         self.cert = _pem(self._cert)
 
-    def server(self, *hosts: str, days: int = 1) -> Pair:
+    def server(self, *hosts: str, days: int = DAYS) -> Pair:
         """Make a server's certificate; negative days: one that has expired."""
         names: list[x509.GeneralName] = [
             x509.IPAddress(ip_address(h)) if h.replace(".", "").isdigit() else x509.DNSName(h) for h in hosts
@@ -41,7 +43,7 @@ class Authority:
         return self._leaf("server", ExtendedKeyUsageOID.SERVER_AUTH, names, days)
 
     def client(self) -> Pair:
-        return self._leaf("client", ExtendedKeyUsageOID.CLIENT_AUTH, [], days=1)
+        return self._leaf("client", ExtendedKeyUsageOID.CLIENT_AUTH, [], DAYS)
 
     def _leaf(self, name: str, usage: ObjectIdentifier, names: list[x509.GeneralName], days: int) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -60,7 +62,7 @@ def _name(text: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int = 1
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int = DAYS
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (

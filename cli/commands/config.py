@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from cli import reads
-from cli.options import Json, MachineName
+from cli.options import Json, MachineName, Swarm
 
 
-def config(name: MachineName = None, *, json: Json = False) -> None:
+def config(name: MachineName = None, *, swarm: Swarm = False, json: Json = False) -> None:
     """Print the docker options that reach a machine: docker $(mctl config NAME) ps."""
-    typer.echo(reads.config(name, json=json), nl=False)
+    typer.echo(reads.config(name, swarm=swarm, json=json), nl=False)

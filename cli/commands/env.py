@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import reads
-from cli.options import Json, MachineName
+from cli.options import Json, MachineName, Swarm
 
 
 def env(
@@ -17,10 +17,11 @@ def env(
         str | None,
         typer.Option("--shell", help="bash, zsh, fish, powershell, cmd, tcsh or emacs [default: the one this runs in]"),
     ] = None,
+    swarm: Swarm = False,
     unset: Annotated[bool, typer.Option("--unset", "-u", help="Point docker back at where it was")] = False,
     no_proxy: Annotated[bool, typer.Option("--no-proxy", help="Reach the machine without a proxy")] = False,
     json: Json = False,
 ) -> None:
     """Print the commands that point this shell's docker at a machine: eval "$(mctl env NAME)"."""
-    text = reads.env(name, shell=shell, unset=unset, no_proxy=no_proxy, json=json)
+    text = reads.env(name, shell=shell, swarm=swarm, unset=unset, no_proxy=no_proxy, json=json)
     typer.echo(text, nl=False)

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import reads
 from cli.options import Json, Timeout
-from cli.output import as_json, print_error, table
-
-if TYPE_CHECKING:
-    from infra.stacks.listing import Listed
-
-HEADER = ("NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS")
+from cli.output import as_json, print_error
 
 
 def ls(
     *,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print names alone, asking no machine")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print names alone; no machine is asked, unless for a state")
+    ] = False,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="KEY=VALUE", help="Keep machines by driver, swarm, state, name or label"),
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option("--format", "-f", metavar="TEMPLATE", help="Print each machine by a Go template")
+    ] = None,
     timeout: Timeout = 10,
     json: Json = False,
 ) -> None:
-    """List machines and their states. All are asked at once; * marks the one that docker uses in this shell."""
-    if quiet:
-        typer.echo(reads.ls_names(json=json), nl=False)
-        return
-    from infra.stacks import listing
+    """List machines and their states. All are asked at once; * marks the one that docker uses in this shell.
 
-    machines, error = listing.machines(timeout)
+    A name is filtered by a regular expression. A template that begins with `table` gets a header.
+    """
+    if quiet:
+        typer.echo(reads.ls_names(filters or (), timeout=timeout, json=json), nl=False)
+        return
+    from cli import ls_format
+    from infra.stacks import listing
+    from infra.stacks.filters import Filters
+
+    form = ls_format.Form(template or ls_format.DEFAULT)
+    machines, error = listing.machines(timeout, Filters(filters or ()))
     if error:
         print_error(error)
-    rows = [asdict(machine) for machine in machines]
-    typer.echo(as_json(rows) if json else table(HEADER, [_cells(machine) for machine in machines]), nl=False)
-
-
-def _cells(row: Listed) -> tuple[str, ...]:
-    active = "*" if row.active else "-"
-    version = f"v{row.docker_version}" if row.docker_version else "Unknown"
-    return (row.name, active, row.driver, row.state, row.url, row.swarm, version, row.error)
+    typer.echo(as_json([ls_format.facts(machine) for machine in machines]) if json else form.text(machines), nl=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from cli.output import say
 from infra.errors import (
     AlreadyError,
@@ -19,6 +17,8 @@ from infra.errors import (
 NOT_RUNNING = "is not running"
 UNSUPPORTED = "driver does not support"
 INVALID_NAME = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
+CONFIGURING = "Error setting machine configuration from flags provided"
+UNSET_WITH_NAME = "Expected no machine name when the -u flag is present"
 FAILED, FAILED_BEFORE = 1, 3
 
 
@@ -29,12 +29,10 @@ class PlainError(MctlError):
 def tell(error: MctlError, verb: str) -> int:
     """Say on stderr what happened, and give docker-machine's exit code for it."""
     text = known(error, verb)
-    if text is not None:
-        sys.stdout.flush()
-        sys.stderr.write(f"{text}\n")
+    if text is None:
+        say(_stage(error, verb), _message(error, verb), error.mend)
     else:
-        subject, message = _introduced(error, verb)
-        say(subject, message, error.mend)
+        say("", text, None)
     if isinstance(error, Interrupted):
         return error.exit_code
     return FAILED_BEFORE if isinstance(error, PreCreateError) and verb == "create" else FAILED
@@ -48,7 +46,7 @@ def known(error: MctlError, verb: str) -> str | None:
             f'Docker machine "{name}" does not exist. Use "docker-machine ls" to list machines. '
             'Use "docker-machine create" to add a new one.'
         )
-    if isinstance(error, NotFoundError) and not name:
+    if (isinstance(error, NotFoundError) and not name) or error.message == UNSET_WITH_NAME:
         return f"Error: {error.message}"
     if isinstance(error, NameTakenError):
         return f'Docker machine "{name}" already exists'
@@ -61,13 +59,18 @@ def known(error: MctlError, verb: str) -> str | None:
     return None
 
 
-def _introduced(error: MctlError, verb: str) -> tuple[str, str]:
+def _stage(error: MctlError, verb: str) -> str:
+    """Give what docker-machine puts before an error."""
     if verb != "create" or isinstance(error, Interrupted):
-        return "Error", error.message
+        return ""
     if isinstance(error, PreCreateError):
-        from json import dumps
+        return "Error with pre-create check"
+    return CONFIGURING if isinstance(error, UsageError) else "Error creating machine"
 
-        return "Error with pre-create check", dumps(error.message, ensure_ascii=False)
-    if isinstance(error, UsageError):
-        return "Error setting machine configuration from flags provided", error.message
-    return "Error creating machine", error.message
+
+def _message(error: MctlError, verb: str) -> str:
+    if verb != "create" or not isinstance(error, PreCreateError):
+        return error.message
+    from json import dumps
+
+    return dumps(error.message, ensure_ascii=False)

@@ -30,8 +30,8 @@ def shape(record: Record) -> dict[str, Any]:
             "Driver": "",
             "Memory": 0,
             "Disk": 0,
-            "EngineOptions": _engine(record),
-            "SwarmOptions": _swarm(),
+            "EngineOptions": engine_options(record),
+            "SwarmOptions": swarm_options(),
             "AuthOptions": _auth(record),
         },
         "Name": record.name,
@@ -54,7 +54,8 @@ def _driver(record: Record) -> dict[str, Any]:
     }
 
 
-def _engine(record: Record) -> dict[str, Any]:
+def engine_options(record: Record) -> dict[str, Any]:
+    """Give what was asked of the engine."""
     asked = record.engine
     install = asked.get("install", "")
     return {
@@ -74,7 +75,8 @@ def _engine(record: Record) -> dict[str, Any]:
     }
 
 
-def _swarm() -> dict[str, Any]:
+def swarm_options() -> dict[str, Any]:
+    """Give the options of a machine that is in no swarm."""
     return {
         "IsSwarm": False,
         "Address": "",

@@ -122,7 +122,7 @@ def has_folder(name: str) -> bool:
 
 def is_foreign(name: str) -> bool:
     """Tell whether a folder here is a machine's that docker-machine made, and that mctl has not taken over."""
-    return _has(name, CONFIG) and not _has(name, BEGUN) and not exists(name)
+    return not exists(name) and _has(name, CONFIG) and not _has(name, BEGUN)
 
 
 def foreign() -> list[str]:

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,32 @@ def test_env_unset_no_proxy_takes_only_the_machine_away(
     monkeypatch.setenv("NO_PROXY", before)
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.7:2376")
     assert mctl("env", "-u", "--no-proxy").out.splitlines()[4] == line
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(29, "its server certificate ends on {day}"), (-2, "its server certificate ended on {day}")]
+)
+def test_env_warns_of_a_certificate_that_ends_and_works_all_the_same(
+    mctl: Run, folder: str, days: int, said: str
+) -> None:
+    expected = mctl("env", "web-1").out
+    end = (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds")
+    records.save(outputs("web-1", certificate_expiry=end), stack="prod", project="/project")
+    warning = said.format(day=end[:10])
+    err = f'Warning: machine "web-1": {warning}\n  hint: mctl regenerate-certs web-1\n'
+    assert mctl("env", "web-1") == Ran(0, expected, err)
+    assert mctl("config", "web-1").err == err
+    assert mctl("env", "-u").err == ""
+
+
+@pytest.mark.parametrize("verb", ["env", "config"])
+def test_swarm_needs_a_swarm_master(mctl: Run, verb: str) -> None:
+    assert mctl(verb, "--swarm", "web-1") == Ran(
+        1,
+        "",
+        'Error: "web-1" is not a swarm master. The --swarm flag is intended for use with swarm masters\n'
+        "  hint: leave --swarm off: mctl env web-1\n",
+    )
 
 
 def test_env_as_json_needs_no_shell(mctl: Run, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,13 @@ PLAIN = [
     ("config", "web-1", "--json"),
     ("inspect", "web-1"),
     ("inspect", "--json"),
+    ("inspect", "-f", "{{.Driver.IPAddress}} {{json .labels}}"),
+    ("inspect", "web-1", "--format={{.Name}}"),
+    ("active",),
+    ("active", "--json"),
     ("ls", "-q"),
     ("ls", "--quiet", "--json"),
+    ("ls", "-q", "--filter", "name=web", "--filter=driver=generic"),
     ("env",),
     ("env", "web-1", "--shell", "fish"),
     ("env", "--shell=tcsh", "web-1"),
@@ -45,6 +50,9 @@ FOR_TYPER = [
     ("ls", "--json"),
     ("ls", "-q", "web-1"),
     ("ls", "-q", "-t", "1"),
+    ("ls", "-q", "--filter"),
+    ("active", "-t", "1"),
+    ("inspect", "-f"),
     ("create", "web-1"),
     ("status",),
     ("ssh", "web-1"),
@@ -52,7 +60,8 @@ FOR_TYPER = [
 
 
 @pytest.fixture(autouse=True)
-def machines(mctl_home: Path) -> Path:
+def machines(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.7:2376")
     for name in ("default", "web-1"):
         records.save(outputs(name), stack="prod", project="/project")
     return mctl_home
@@ -93,7 +102,7 @@ def test_plain_reads_import_neither_typer_nor_pulumi(arguments: tuple[str, ...])
     told = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False).stderr
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines() if "|" in line}
     assert "infra" in imported
-    heavy = {"typer", "rich", "pulumi", "grpc", "yaml", "ruamel", "dataclasses", "pathlib", "subprocess"}
+    heavy = {"typer", "rich", "pulumi", "grpc", "yaml", "ruamel", "dataclasses", "pathlib", "subprocess", "ssl"}
     assert imported & heavy == set()
 
 

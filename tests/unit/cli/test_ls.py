@@ -1,16 +1,21 @@
 import json
+import re
+import shutil
 import socket
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from infra.stacks import records
+from infra.stacks import docker_context, records
 from tests import daemon
 from tests.certificates import Authority
 from tests.cli_runner import Ran, Run
 from tests.stack_outputs import outputs
 
 CA = Authority()
+NO_ONE = "192.0.2.7"  # RFC 5737: an address that nothing has
 SERVER, CLIENT = CA.server("127.0.0.1"), CA.client()
 pytestmark = pytest.mark.usefixtures("mctl_home")
 
@@ -96,7 +101,89 @@ def test_ls_as_json_gives_every_column(mctl: Run, tmp_path: Path) -> None:
         "docker_version": "27.3.1",
         "error": "",
         "stack": "prod",
+        "certificate_expiry": "2031-01-02T03:04:05Z",
     }
+
+
+def test_ls_prints_every_field_that_a_template_asks_for(mctl: Run, tmp_path: Path) -> None:
+    fields = (
+        "Name Active ActiveHost ActiveSwarm DriverName State URL SwarmOptions.Image Swarm EngineOptions.StorageDriver "
+        "Error DockerVersion Stack CertificateExpiry"
+    )
+    with daemon.serve(CA, SERVER, tmp_path) as port:
+        url = save("web-1", port, engine={"storage_driver": "overlay2"})
+        ran = mctl("ls", "--format", "|".join(f"{{{{.{field}}}}}" for field in fields.split()))
+        took = mctl("ls", "-f", "{{.ResponseTime}}").out
+    assert ran == Ran(
+        0,
+        f"web-1|-|false|false|generic|Running|{url}|swarm:latest||overlay2||v27.3.1|prod|2031-01-02T03:04:05Z\n",
+        "",
+    )
+    assert re.fullmatch(r"\d+ms\n|[\d.]+s\n", took)
+
+
+def test_ls_sets_a_table_template_in_columns_under_its_header(mctl: Run) -> None:
+    save("web-1")
+    save("a-longer-name", provider="qemu")
+    assert mctl("ls", "--format", r"table {{.Name}}\t{{.State}}: {{.DriverName}}") == Ran(
+        0,
+        "NAME            STATE: DRIVER\na-longer-name   Stopped: qemu\nweb-1           Stopped: generic\n",
+        "",
+    )
+
+
+def test_ls_prints_a_template_without_table_as_it_is(mctl: Run) -> None:
+    save("web-1")
+    save("a-longer-name")
+    assert mctl("ls", "-f", r"{{.Name}}\t{{.State}}\n").out == "a-longer-name\tStopped\n\nweb-1\tStopped\n\n"
+    facts = json.loads(mctl("ls", "-f", "{{json .}}", "--filter", "name=web").out)
+    assert (facts["Name"], facts["State"], facts["EngineOptions"]["Labels"]) == ("web-1", "Stopped", ["tier=web"])
+
+
+@pytest.mark.parametrize(
+    ("template", "message", "hint"),
+    [
+        ("{{.Name", "template parsing error: unclosed action", ""),
+        (
+            "{{.Nme}}",
+            "can't evaluate field Nme",
+            "  hint: the fields are: Name, Active, ActiveHost, ActiveSwarm, DriverName, State, URL, SwarmOptions, "
+            "Swarm, EngineOptions, Error, DockerVersion, ResponseTime, Stack, CertificateExpiry\n",
+        ),
+    ],
+)
+def test_ls_refuses_a_template_that_it_cannot_fill_in(mctl: Run, template: str, message: str, hint: str) -> None:
+    save("web-1")
+    assert mctl("ls", "--format", template) == Ran(1, "", f"Error: {message}\n{hint}")
+
+
+def test_ls_tells_of_a_certificate_that_is_about_to_end(mctl: Run) -> None:
+    end = (datetime.now(UTC) + timedelta(days=5)).isoformat(timespec="seconds")
+    save("web-1", certificate_expiry=end)
+    error = f"its server certificate ends on {end[:10]}; mctl regenerate-certs web-1"
+    assert mctl("ls", "-f", "{{.State}}: {{.Error}}") == Ran(0, f"Stopped: {error}\n", "")
+    (row,) = json.loads(mctl("ls", "--json").out)
+    assert (row["certificate_expiry"], row["error"]) == (end, error)
+
+
+def test_ls_marks_the_machine_of_dockers_current_context(mctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("needs the docker CLI")
+    save("web-1")
+    save("web-2")
+    assert docker_context.create_or_update(records.load("web-2")) is None
+    assert mctl("ls", "-f", "{{.Name}}{{.Active}}").out == "web-1-\nweb-2-\n"
+    monkeypatch.setenv("DOCKER_CONTEXT", "web-2")
+    assert mctl("ls", "-f", "{{.Name}}{{.Active}}").out == "web-1-\nweb-2*\n"
+
+
+def test_dead_machines_cost_one_timeout_between_them(mctl: Run) -> None:
+    for number in range(40):
+        save(f"web-{number}", address=NO_ONE, docker_url=f"tcp://{NO_ONE}:2376")
+    began = time.monotonic()
+    ran = mctl("ls", "-t", "1", "-f", "{{.State}}")
+    assert ran == Ran(0, "Timeout\n" * 40, "")
+    assert time.monotonic() - began < 10, "one after the other they cost 40"
 
 
 def test_ls_gives_a_silent_machine_up_after_the_timeout(mctl: Run) -> None:

@@ -146,12 +146,9 @@ def test_config_asks_the_daemon(docker_machine: DockerMachine, mctl_home: Path, 
             "",
         )
         records.save(outputs("web-1", docker_url=url, address="127.0.0.1"), stack="prod", project="/project")
-        assert docker_machine("config", "web-1") == Ran(
-            1,
-            "",
-            f"Error running connection boilerplate: the certificates in {folder} can't be used: [X509: NO_CERTIFICATE_OR_"
-            "CRL_FOUND] no certificate or crl found (_ssl.c:4149)\n",
-        )
+        ran = docker_machine("config", "web-1")
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith(f"Error running connection boilerplate: the certificates in {folder} can't be used: ")
     records.save(
         outputs("web-1", docker_url=url, address="127.0.0.1", ssh_port=port, **pems), stack="prod", project="/"
     )
@@ -184,7 +181,7 @@ def test_ls_shows_what_docker_machine_made_and_how_to_take_it_over(
         0,
         "NAME   ACTIVE   DRIVER   STATE   URL   SWARM   DOCKER    ERRORS\n"
         "old    -                 Error                 Unknown   "
-        "docker-machine's: mctl import old takes it over\n",
+        "docker-machine's: docker-machine import old takes it over\n",
         "",
     )
 

@@ -54,11 +54,20 @@ def machines(mctl_home: Path) -> Path:
         ("ssh off", 'Error: Cannot run SSH command: Host "off" is not running\n'),
         (
             "env -u web-1",
-            "Error: Expected no machine name when the -u flag is present\n  hint: docker-machine env -u\n",
+            "Error: Expected no machine name when the -u flag is present\n",
         ),
         (
             "ip old",
-            "Error: machine \"old\" is docker-machine's, and not mctl's yet\n  hint: docker-machine import old\n",
+            "machine \"old\" is docker-machine's, and not mctl's yet\n  hint: docker-machine import old\n",
+        ),
+        (
+            "active",
+            'No active host found\n  hint: eval "$(docker-machine env NAME)", or docker context use NAME\n',
+        ),
+        ("ls --filter state", "Unsupported filter syntax\n  hint: --filter takes KEY=VALUE, not 'state'\n"),
+        (
+            "ls -q --filter colour=red",
+            "Unsupported filter key 'colour'\n  hint: --filter takes: driver, swarm, state, name, label\n",
         ),
         ("create a b", "Invalid command line. Found extra arguments [b]\n"),
         (

@@ -10,7 +10,7 @@ import pytest
 
 from infra.errors import NotFoundError, RecordError
 from infra.stacks import config_json, record_files, records
-from tests.certificates import Authority
+from tests.certificates import DAYS, Authority
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import HOST_KEY, outputs
 
@@ -90,9 +90,9 @@ def test_a_record_of_before_a_fact_was_kept_has_its_default() -> None:
 def test_a_record_knows_when_the_certificates_of_the_client_and_of_the_authority_end() -> None:
     authority = Authority()
     record = save("web-1", ca_cert=authority.cert, client_cert=authority.client().cert)
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    expected = datetime.now(UTC) + timedelta(days=DAYS)
     for end in (record.client_expiry, record.ca_expiry):
-        assert tomorrow - datetime.fromisoformat(end) < timedelta(minutes=1)
+        assert abs(expected - datetime.fromisoformat(end)) < timedelta(minutes=1)
 
 
 def test_a_record_is_old_once_the_stack_state_has_changed(tmp_path: Path) -> None:
