@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -27,6 +28,8 @@ AS_THEY_ARE = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 VERBS = {
     "create": Verb(MACHINES, "Make a machine"),
     "ls": Verb(MACHINES, "List machines and their states"),
+    "export": Verb(MACHINES, "Write a machine into one encrypted file for another person"),
+    "import": Verb(MACHINES, "Take over machines that are there already"),
     "start": Verb(MACHINES, "Switch machines on"),
     "stop": Verb(MACHINES, "Shut machines down"),
     "restart": Verb(MACHINES, "Shut machines down and switch them on again"),
@@ -34,6 +37,7 @@ VERBS = {
     "rm": Verb(MACHINES, "Remove machines without a trace"),
     "status": Verb(MACHINES, "Show a machine's state"),
     "inspect": Verb(MACHINES, "Show all that is known of a machine, as JSON"),
+    "regenerate-certs": Verb(MACHINES, "Make certificates of machines anew"),
     "env": Verb(CONNECT, "Print the commands that point this shell's docker at a machine"),
     "config": Verb(CONNECT, "Print the docker options that reach a machine"),
     "active": Verb(CONNECT, "Name the machine that docker uses in this shell"),
@@ -110,7 +114,8 @@ def _globals(
 
 
 def _load(verb: str) -> Any:
-    command = getattr(import_module(f"cli.commands.{verb}"), verb)
+    word = verb.replace("-", "_") + "_" * iskeyword(verb)
+    command = getattr(import_module(f"cli.commands.{word}"), word)
     single = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
     single.command(verb, context_settings=HELP | VERBS[verb].settings)(command)
     return typer.main.get_command(single)

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from infra.errors import UsageError
 
+# One namespace of config whatever the project is called, so that a stack's file can move between projects.
+NAMESPACE = "mctl"
 # docker-machine's rule for names, and a host name's (RFC 1123), so that a name is always a valid DNS label sequence.
 NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
 # A host name or a wildcard of one (RFC 5890, 2.3.1; RFC 6125, 6.4.3).
@@ -49,7 +51,8 @@ class MachineSpec:
 
     options: the driver's own, by field name of its args. tls_sans: further names and addresses for the server
     certificate. ssh_host_key: one authorized_keys-style line for a host that we did not make. running: False keeps it
-    switched off.
+    switched off. adopted: what is known of an engine that someone else configured and that stays as it is
+    (`engine_version`, `certificate_expiry`); empty where mctl configures it.
     """
 
     name: str
@@ -59,6 +62,7 @@ class MachineSpec:
     tls_sans: tuple[str, ...] = ()
     ssh_host_key: str = ""
     running: bool = True
+    adopted: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -37,33 +37,47 @@ class Machine(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         identity = _identity(spec.name, child) if driver.makes_vm else None
         vm = driver.vm(spec, args, identity, child)
-        certificate = ServerCertificate(
-            spec.name, authority, addresses=[vm.address, vm.private_address], sans=spec.tls_sans, opts=child
-        )
-        engine = Engine(
-            spec.name,
-            spec=spec.engine,
-            connection=_connection(vm, booting=driver.makes_vm),
-            vm=vm.resource,
-            port=vm.engine_port,
-            ca_cert=authority.ca_cert,
-            server_cert=certificate.cert,
-            server_key=certificate.key,
-            provider=spec.provider,
-            running=spec.running,
-            opts=child,
-        )
-        self.outputs = _outputs(_Parts(spec, authority, vm, certificate, engine))
+        connection = _connection(vm, booting=driver.makes_vm)
+        daemon = _adopted(spec) if spec.adopted else _daemon(spec, authority, vm, connection, child)
+        self.outputs = _outputs(spec, authority, vm, daemon)
         self.register_outputs(self.outputs)
 
 
 @dataclass(frozen=True)
-class _Parts:
-    spec: MachineSpec
-    authority: Authority
-    vm: drivers.Vm
-    certificate: ServerCertificate
-    engine: Engine
+class _Daemon:
+    engine_version: pulumi.Input[str]
+    certificate_expiry: pulumi.Input[str]
+
+
+def _adopted(spec: MachineSpec) -> _Daemon:
+    """Take an engine that someone else configured as it is: nothing on the host is touched."""
+    return _Daemon(spec.adopted.get("engine_version", ""), spec.adopted.get("certificate_expiry", ""))
+
+
+def _daemon(
+    spec: MachineSpec,
+    authority: Authority,
+    vm: drivers.Vm,
+    connection: command.remote.ConnectionArgs,
+    opts: pulumi.ResourceOptions,
+) -> _Daemon:
+    certificate = ServerCertificate(
+        spec.name, authority, addresses=[vm.address, vm.private_address], sans=spec.tls_sans, opts=opts
+    )
+    engine = Engine(
+        spec.name,
+        spec=spec.engine,
+        connection=connection,
+        vm=vm.resource,
+        port=vm.engine_port,
+        ca_cert=authority.admitted,
+        server_cert=certificate.cert,
+        server_key=certificate.key,
+        provider=spec.provider,
+        running=spec.running,
+        opts=opts,
+    )
+    return _Daemon(engine.engine_version, certificate.expiry)
 
 
 def _identity(name: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
@@ -93,8 +107,7 @@ def docker_url(address: str, port: int) -> str:
     return f"tcp://[{address}]:{port}" if ":" in address else f"tcp://{address}:{port}"
 
 
-def _outputs(parts: _Parts) -> dict[str, pulumi.Output[Any]]:
-    vm, spec = parts.vm, parts.spec
+def _outputs(spec: MachineSpec, authority: Authority, vm: drivers.Vm, daemon: _Daemon) -> dict[str, pulumi.Output[Any]]:
     public = {
         "name": spec.name,
         "provider": spec.provider,
@@ -104,17 +117,17 @@ def _outputs(parts: _Parts) -> dict[str, pulumi.Output[Any]]:
         "ssh_user": vm.ssh_user,
         "ssh_port": vm.ssh_port,
         "docker_url": pulumi.Output.all(vm.address, vm.docker_port).apply(lambda at: docker_url(*at)),
-        "engine_version": parts.engine.engine_version,
-        "ca_cert": parts.authority.ca_cert,
-        "client_cert": parts.authority.client_cert,
+        "engine_version": daemon.engine_version,
+        "ca_cert": authority.ca_cert,
+        "client_cert": authority.client_cert,
         "ssh_host_key": vm.ssh_host_key,
-        "certificate_expiry": parts.certificate.expiry,
+        "certificate_expiry": daemon.certificate_expiry,
         "labels": dict(label.split("=", 1) for label in spec.engine.labels),
         "running": spec.running,
         "engine": _engine_facts(spec.engine),
         "tls_sans": list(spec.tls_sans),
     }
-    secret = {"client_key": parts.authority.client_key, "ssh_private_key": vm.ssh_private_key}
+    secret = {"client_key": authority.client_key, "ssh_private_key": vm.ssh_private_key}
     return {key: pulumi.Output.from_input(value) for key, value in public.items()} | {
         key: pulumi.Output.secret(value) for key, value in secret.items()
     }

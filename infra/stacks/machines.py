@@ -44,7 +44,8 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     Raises NameTakenError for a machine that is there, PreCreateError before anything is made, StackError after.
     """
     folder = project.find_project()
-    _refuse_taken(folder, spec.name, stack)
+    refuse_taken(folder, spec.name, stack)
+    _refuse_foreign(spec.name)
     program.check(spec)
     driver = drivers.load(spec.provider)
     spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
@@ -52,7 +53,7 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     project.declare(folder, stack, spec)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
     phases = opened.up(mend=f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it")
-    made = {record.name: record for record in _keep_records(opened, report)}
+    made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
 
 
@@ -60,14 +61,14 @@ def up(name: str, report: Report) -> list[Record]:
     """Bring a stack, named by itself or by a machine in it, to what it declares."""
     opened = Stack(*locate(name), report)
     opened.up(mend=f"mctl up {name}")
-    return _keep_records(opened, report)
+    return keep_records(opened, report)
 
 
 def refresh(name: str, report: Report) -> list[Record]:
     """Look at what is really there, and write the records anew."""
     opened = Stack(*locate(name), report)
     opened.refresh()
-    return _keep_records(opened, report)
+    return keep_records(opened, report)
 
 
 def preview(name: str, report: Report) -> list[Change]:
@@ -81,7 +82,7 @@ def set_running(name: str, *, running: bool, report: Report, hard: bool = False)
     Raises StackError where its provider can't, and AlreadyError where the record and the machine itself say that there
     is nothing to do.
     """
-    folder, stack, spec = _declared(name)
+    folder, stack, spec = declaration(name)
     if not drivers.load(spec.provider).declares_power:
         verb = "start" if running else "kill" if hard else "stop"
         raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
@@ -97,15 +98,15 @@ def _switch(declared: tuple[Path, str, MachineSpec], *, running: bool, report: R
     project.declare(folder, stack, replace(spec, running=running))
     opened.refresh()  # a VM that was switched off or on behind our back is not what the stack state says
     opened.up(mend=f"mctl {'start' if running else 'stop'} {name}")
-    record = next(record for record in _keep_records(opened, report) if record.name == name)
+    record = next(record for record in keep_records(opened, report) if record.name == name)
     if running:
-        _await_docker(record, report)
+        await_docker(record, report)
     return record
 
 
 def restart(name: str, report: Report) -> Record:
     """Restart a machine: switched off and on where its provider can, else rebooted over SSH."""
-    declared = _declared(name)
+    declared = declaration(name)
     if drivers.load(declared[-1].provider).declares_power:
         _switch(declared, running=False, report=report)
         return _switch(declared, running=True, report=report)
@@ -116,7 +117,7 @@ def restart(name: str, report: Report) -> Record:
         said = asked.stderr.strip() or f"exit code {asked.returncode}"
         raise HostError(f"the host can't be rebooted: {said}", machine=name, mend=f"mctl ssh {name} sudo reboot")
     time.sleep(REBOOT_SECONDS)  # until then the old system may still answer
-    _await_docker(record, report)
+    await_docker(record, report)
     return record
 
 
@@ -145,7 +146,7 @@ def remove(name: str, report: Report) -> None:
             opened.delete()
         else:
             project.withdraw(folder, stack, name)
-            _keep_records(opened, report)  # the stack state has changed for the others too
+            keep_records(opened, report)  # the stack state has changed for the others too
     if whole:
         project.discard(folder, stack)
     else:
@@ -160,7 +161,7 @@ def rebuild(name: str) -> Record:
     except NotFoundError:
         _forget_removed(name)
         raise
-    for record in _keep_records(Stack(folder, stack, _silence), _silence):
+    for record in keep_records(Stack(folder, stack, _silence), _silence):
         if record.name == name:
             return record
     raise NotFoundError(
@@ -195,7 +196,7 @@ def by_stack(names: Sequence[str]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _declared(name: str) -> tuple[Path, str, MachineSpec]:
+def declaration(name: str) -> tuple[Path, str, MachineSpec]:
     """Find a machine's project folder, stack and declaration. Raises NotFoundError, also for a stack's own name."""
     folder, stack = locate(name)
     declared = project.machines(folder, stack)
@@ -204,7 +205,8 @@ def _declared(name: str) -> tuple[Path, str, MachineSpec]:
     return folder, stack, MachineSpec.from_config(name, declared[name])
 
 
-def _refuse_taken(folder: Path, name: str, stack: str) -> None:
+def refuse_taken(folder: Path, name: str, stack: str) -> None:
+    """Raise NameTakenError where a machine has the name already, here or in another stack."""
     elsewhere = project.stack_of(folder, name)
     if elsewhere not in (None, stack):
         raise NameTakenError(
@@ -212,19 +214,22 @@ def _refuse_taken(folder: Path, name: str, stack: str) -> None:
             machine=name,
             mend=f"mctl create {name} --stack {elsewhere}",
         )
-    if records.is_foreign(name):
-        raise NameTakenError(
-            f'machine "{name}" already exists, made by docker-machine',
-            machine=name,
-            mend=f"choose another name, or take it over: mctl import {name}",
-        )
     if records.exists(name):
         raise NameTakenError(
             f'machine "{name}" already exists', machine=name, mend=f"choose another name, or remove it: mctl rm {name}"
         )
 
 
-def _keep_records(opened: Stack, report: Report) -> list[Record]:
+def _refuse_foreign(name: str) -> None:
+    if records.is_foreign(name):
+        raise NameTakenError(
+            f'machine "{name}" already exists, made by docker-machine',
+            machine=name,
+            mend=f"choose another name, or take it over: mctl import {name}",
+        )
+
+
+def keep_records(opened: Stack, report: Report) -> list[Record]:
     """Write a record and a docker context for each machine that the stack has made, and forget those it has no more."""
     kept = []
     stack, folder = opened.name, str(opened.folder)
@@ -254,7 +259,7 @@ def _is_surely(name: str, *, running: bool) -> bool:
     return bool(state.docker_version) if running else state.word == STOPPED
 
 
-def _await_docker(record: Record, report: Report) -> None:
+def await_docker(record: Record, report: Report) -> None:
     """Wait until the daemon answers through TLS. Raises HostError after START_SECONDS."""
     report(Progress(record.name, "Waiting for Docker"))
     end = time.monotonic() + START_SECONDS

@@ -40,32 +40,39 @@ def environment(*, make: bool) -> dict[str, str]:
     return {VARIABLE: kept}
 
 
+def kept_in(folder: Path) -> dict[str, str]:
+    """Give the variables that open the secrets of another home; none where it keeps no passphrase."""
+    kept = _from_keyring(folder) or _from_file(folder)
+    return {VARIABLE: kept} if kept else {}
+
+
 def exists() -> bool:
     """Tell whether a passphrase is there, without making one."""
     return VARIABLE in os.environ or FILE_VARIABLE in os.environ or bool(_from_file() or _from_keyring())
 
 
-def _file() -> Path:
-    return Path(home(), "passphrase")
+def _file(folder: Path | None = None) -> Path:
+    return (folder or Path(home())) / "passphrase"
 
 
-def _from_file() -> str | None:
+def _from_file(folder: Path | None = None) -> str | None:
     try:
-        return _file().read_text().strip() or None
+        return _file(folder).read_text().strip() or None
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise PassphraseError(f"{_file()} can't be read: {error.strerror}", mend=f"chmod 600 {_file()}") from None
+        file = _file(folder)
+        raise PassphraseError(f"{file} can't be read: {error.strerror}", mend=f"chmod 600 {file}") from None
 
 
-def _from_keyring() -> str | None:
-    if _file().exists():  # where there was no keyring at first use; asking one now only costs time
+def _from_keyring(folder: Path | None = None) -> str | None:
+    if _file(folder).exists():  # where there was no keyring at first use; asking one now only costs time
         return None
     import keyring
     import keyring.errors
 
     try:
-        return keyring.get_password(SERVICE, home())
+        return keyring.get_password(SERVICE, str(folder or home()))
     except keyring.errors.KeyringError:
         return None
 

@@ -7,15 +7,13 @@ from typing import Any
 
 import pulumi
 
+from infra.authority import AuthoritySpec
 from infra.components import drivers
 from infra.components.engine_scripts.configure import split_opts
 from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
-from infra.machine import MachineSpec
-
-# One namespace whatever the project is called, so that a stack's file can move between projects.
-NAMESPACE = "mctl"
+from infra.machine import NAMESPACE, MachineSpec
 
 
 def run(tell: Callable[[dict[str, dict[str, Any]]], None] | None = None) -> None:
@@ -24,14 +22,15 @@ def run(tell: Callable[[dict[str, dict[str, Any]]], None] | None = None) -> None
     tell: is given the same once all are known, secrets in clear. Raises UsageError where the config is missing or can't
     mean anything.
     """
-    declared = pulumi.Config(NAMESPACE).get_object("machines")
-    specs = read_machines(declared)
+    config = pulumi.Config(NAMESPACE)
+    specs = read_machines(config.get_object("machines"))
     for spec in specs:
         check(spec)
     if not specs:
         pulumi.export("machines", {})
         return
-    authority = Authority(pulumi.get_stack())
+    plan = AuthoritySpec.from_config(config.get_object("authority"))
+    authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
     machines = {spec.name: Machine(spec, authority).outputs for spec in specs}
     pulumi.export("machines", machines)
     if tell:

@@ -7,9 +7,10 @@ edit.
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -20,12 +21,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 import infra
+from infra.authority import ADOPTED as ADOPTED_GENERATION
+from infra.authority import AuthoritySpec
 from infra.errors import MctlError, UsageError
 from infra.machine import MachineSpec
 from infra.stacks.home import around, home
 
 PROJECT = "mctl"
 KEY = "mctl:machines"
+AUTHORITY = "mctl:authority"
+ADOPTED = "mctl:adoptedAuthority"
+LOGIN_KEY = "mctl:sshKey-"
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
 
@@ -71,10 +77,8 @@ def stack_of(project: Path, machine: str) -> str | None:
 def declare(project: Path, stack: str, spec: MachineSpec) -> None:
     """Write a machine into a stack's declaration."""
 
-    def edit(declared: dict[str, Any]) -> None:
-        declared[spec.name] = spec.to_config()
-
-    _edit(project, stack, edit)
+    with _editing(project, stack) as config:
+        config.setdefault(KEY, {})[spec.name] = spec.to_config()
 
 
 def declares(project: Path, stack: str, machine: str) -> bool:
@@ -90,7 +94,8 @@ def backend(project: Path) -> str:
 def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
     settings = _read(_file(project, stack))
-    return set(settings) <= SECRETS | {"config"} and set(settings.get("config") or {}) <= {KEY}
+    others = (key for key in settings.get("config") or {} if not key.startswith(LOGIN_KEY))
+    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, AUTHORITY, ADOPTED}
 
 
 def discard(project: Path, stack: str) -> None:
@@ -99,16 +104,52 @@ def discard(project: Path, stack: str) -> None:
 
 
 def withdraw(project: Path, stack: str, machine: str) -> None:
-    """Take a machine out of a stack's declaration."""
-    _edit(project, stack, lambda declared: declared.pop(machine, None))
+    """Take a machine out of a stack's declaration, with the SSH key that is kept there for it."""
+    with _editing(project, stack) as config:
+        config.setdefault(KEY, {}).pop(machine, None)
+        config.pop(f"{LOGIN_KEY}{machine}", None)
 
 
-def _edit(project: Path, stack: str, change: Callable[[dict[str, Any]], object]) -> None:
+def authority(project: Path, stack: str) -> AuthoritySpec:
+    """Read which generations of the stack's authority count. Raises UsageError for what can't mean anything."""
+    return AuthoritySpec.from_config((_read(_file(project, stack)).get("config") or {}).get(AUTHORITY))
+
+
+def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
+    """Write which generations of the stack's authority count; an adopted one that counts no more is dropped."""
+    with _editing(project, stack) as config:
+        config[AUTHORITY] = spec.to_config()
+        if not config[AUTHORITY]:
+            del config[AUTHORITY]
+        if ADOPTED_GENERATION not in spec.generations:
+            config.pop(ADOPTED, None)
+
+
+def settings(project: Path, stack: str) -> dict[str, Any]:
+    """Read the whole config of a stack as plain values; secrets are in it as the engine wrote them."""
+    plain: dict[str, Any] = json.loads(json.dumps(_read(_file(project, stack)).get("config") or {}, default=str))
+    return plain
+
+
+def declare_settings(project: Path, stack: str, values: Mapping[str, Any]) -> None:
+    """Write entries into the config of a stack."""
+    with _editing(project, stack) as config:
+        config.update(values)
+
+
+@contextmanager
+def alone(project: Path, stack: str) -> Iterator[None]:
+    """Keep other editors of a stack's declaration waiting, for what the engine itself writes into it."""
+    with _one_editor(_file(project, stack)):
+        yield
+
+
+@contextmanager
+def _editing(project: Path, stack: str) -> Iterator[dict[str, Any]]:
     file = _file(project, stack)
     with _one_editor(file):
         settings = _read(file)
-        config = settings.setdefault("config", {})
-        change(config.setdefault(KEY, {}))
+        yield settings.setdefault("config", {})
         text = io.StringIO()
         _yaml().dump(settings, text)
         _write(file, text.getvalue())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -32,9 +33,17 @@ def write(folder: str, files: Mapping[str, bytes | None]) -> None:
     _update(folder, files)
 
 
-def remove(folder: str) -> None:
-    """Take a folder out of sight by one rename, then delete it. One that is not there is fine."""
+def remove(folder: str, files: Sequence[str]) -> None:
+    """Take a folder of those files out of sight by one rename, then delete it. One that is not there is fine.
+
+    Where others keep files in it too, theirs stay, and the named ones go in order.
+    """
     sweep(folder)
+    if os.path.isdir(folder) and not set(os.listdir(folder)) <= set(files):
+        for name in files:
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
+        return
     aside = _aside(folder)
     try:
         os.rename(folder, aside)

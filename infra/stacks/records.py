@@ -22,8 +22,8 @@ VERSION = 1
 DEFAULT = "default"
 FACTS = "machine.json"
 OWN_KEY = "id_ed25519"
-CONFIG = "config.json"
-BEGUN = "begun"  # there from the beginning of a create until the record is whole
+CONFIG, STACK = "config.json", "Stack"
+FILES = (FACTS, "ca.pem", "cert.pem", "key.pem", "known_hosts", OWN_KEY)
 KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict, "dict[str, Any]": dict, "list[str]": list}
 
 
@@ -112,7 +112,7 @@ def exists(name: str) -> bool:
 
 def is_begun(name: str) -> bool:
     """Tell whether a machine's making has begun, and it has no record yet."""
-    return _has(name, BEGUN) and not exists(name)
+    return not exists(name) and _is_config_ours(name)
 
 
 def has_folder(name: str) -> bool:
@@ -122,7 +122,7 @@ def has_folder(name: str) -> bool:
 
 def is_foreign(name: str) -> bool:
     """Tell whether a folder here is a machine's that docker-machine made, and that mctl has not taken over."""
-    return not exists(name) and _has(name, CONFIG) and not _has(name, BEGUN)
+    return not exists(name) and _has(name, CONFIG) and not _is_config_ours(name)
 
 
 def foreign() -> list[str]:
@@ -175,19 +175,21 @@ def begin(name: str, *, provider: str, stack: str, project: str) -> None:
 
     blank = {field: KINDS[kind]() for field, kind in Record.__annotations__.items()}
     record = Record({**blank, "name": name, "provider": provider, "stack": stack, "project": project})
-    files = {BEGUN: b"", CONFIG: config_json(record, own_key=False).encode()}
-    record_files.write(folder(name), files)
+    record_files.write(folder(name), {CONFIG: config_json(record, own_key=False).encode()})
 
 
 def config_json(record: Record, *, own_key: bool) -> str:
-    """Write a machine as docker-machine's config.json does. own_key: it has an SSH key of its own."""
+    """Write a machine as docker-machine's config.json does, and its stack, by which ours is told from theirs.
+
+    own_key: it has an SSH key of its own.
+    """
     import json
 
     from infra.stacks import config_json
 
     shaped = config_json.shape(record)
     shaped["Driver"]["SSHKeyPath"] = os.path.join(record.folder, OWN_KEY) if own_key else ""
-    return json.dumps(shaped, indent=4) + "\n"
+    return json.dumps({**shaped, STACK: record.stack}, indent=4) + "\n"
 
 
 def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[str, int] = ("", 0)) -> Record:
@@ -236,11 +238,12 @@ def of_stack(stack: str, project: str) -> list[str]:
 
 
 def remove(name: str) -> None:
-    """Remove a record, there or not: first out of sight by one rename, then for good."""
+    """Remove a record, there or not, so that it is out of sight at once. Files of others in its folder stay."""
     from infra.stacks import record_files
 
     if _may_be_name(name):
-        record_files.remove(folder(name))
+        config = (CONFIG,) if _is_config_ours(name) else ()
+        record_files.remove(folder(name), (*FILES, *config))
 
 
 def known_hosts(record: Record) -> str:
@@ -261,9 +264,10 @@ def _files(record: Record, outputs: Mapping[str, Any]) -> dict[str, bytes | None
         "known_hosts": known_hosts(record),
         OWN_KEY: own_key.strip() + "\n" if own_key else None,
         CONFIG: config_json(record, own_key=bool(own_key)),
-        BEGUN: None,
         FACTS: json.dumps(record.facts(), indent=4) + "\n",
     }
+    if _has(record.name, CONFIG) and not _is_config_ours(record.name):
+        del texts[CONFIG]  # docker-machine goes on using its own
     return {file: None if text is None else text.encode() for file, text in texts.items()}
 
 
@@ -294,6 +298,16 @@ def _check(name: str, facts: Any) -> None:
 
 def _has(name: str, file: str) -> bool:
     return _may_be_name(name) and os.path.exists(os.path.join(folder(name), file))
+
+
+def _is_config_ours(name: str) -> bool:
+    import json
+
+    try:
+        with open(os.path.join(folder(name), CONFIG), encoding="utf-8") as stream:
+            return STACK in json.load(stream)
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _may_be_name(name: str) -> bool:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from semver import VersionInfo
 from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
 from infra.stacks.home import home
+from infra.stacks.interrupts import Interrupts
 from infra.stacks.progress import Progress, Report, Watcher
 
 # It warns of an event stream that its engine's death cut off: the failure itself is told, and once is enough.
@@ -43,7 +42,7 @@ CUT_OFF = re.compile(
 )
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
 MACHINE = "mctl:infra:Machine"
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+KEY = "tls:index/privateKey:PrivateKey"
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,18 @@ class Stack:
     def _notice(self, line: str) -> None:
         self._report(Progress("", line, notice=True))
 
-    def up(self, mend: str) -> Mapping[str, Mapping[str, float]]:
-        """Bring the stack to what it declares; give the seconds of each machine's phases."""
+    def up(self, mend: str, renew: Sequence[str] = ()) -> Mapping[str, Mapping[str, float]]:
+        """Bring the stack to what it declares; give the seconds of each machine's phases.
+
+        renew: names of keys to make anew, with all that is made of them.
+        """
         state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
         watcher = self._watcher()
+        replaced = [r["urn"] for r in self._resources(KEY) if r["urn"].rpartition("::")[2] in renew] if renew else None
         with self._failures(mend, watcher):
-            self._unlocked(lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never"))
+            self._unlocked(
+                lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
+            )
         return watcher.phases
 
     def refresh(self) -> None:
@@ -166,6 +171,36 @@ class Stack:
                 made = self._mended(self._stack.every_output).get("machines", {})
         declared = project.machines(self.folder, self.name)
         return [machine for name, machine in made.items() if name in declared and machine.get("engine_version")]
+
+    def keep_secret(self, key: str, text: str) -> None:
+        """Put a value into the stack's config, encrypted. key: with its namespace."""
+        with self._failures(f"mctl up {self.name}"), project.alone(self.folder, self.name):
+            self._stack.pulumi("config", "set", "--secret", key, text=text)
+
+    def secrets(self) -> dict[str, str]:
+        """Read the secret values of the stack's config, in clear."""
+        with self._failures(f"mctl up {self.name}"):
+            values = json.loads(self._stack.pulumi("config", "--show-secrets", "--json"))
+        return {key: entry["value"] for key, entry in values.items() if entry["secret"]}
+
+    def deployment(self) -> dict[str, Any]:
+        """Read the whole stack state, secrets in clear."""
+        with self._failures(f"mctl refresh {self.name}"):
+            return dict(json.loads(self._mended(lambda: self._stack.pulumi("stack", "export", "--show-secrets"))))
+
+    def take_over(self, exported: dict[str, Any]) -> None:
+        """Make what another stack's `deployment` gave this one's state; secrets are encrypted as is usual here."""
+        ours = {"secrets_providers": self._state()["secrets_providers"]}
+        text = json.dumps({**exported, "deployment": {**exported["deployment"], **ours}})
+        with self._failures("run the same mctl import again"):
+            self._unlocked(lambda: self._stack.pulumi("stack", "import", text=text))
+
+    def has_resources(self) -> bool:
+        """Tell whether the stack holds anything."""
+        return bool(self._state().get("resources"))
+
+    def _resources(self, kind: str) -> list[dict[str, Any]]:
+        return [resource for resource in self._state().get("resources") or [] if resource["type"] == kind]
 
     def _state(self) -> dict[str, Any]:
         with self._failures(f"mctl refresh {self.name}"):
@@ -251,8 +286,11 @@ class _Opened(auto.Stack):
 
     def every_output(self) -> dict[str, Any]:
         """Read the stack's outputs, secrets included."""
-        workspace = cast(_Workspace, self.workspace)
-        return dict(json.loads(workspace.pulumi("stack", "output", "--json", "--show-secrets", "--stack", self.name)))
+        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets")))
+
+    def pulumi(self, *arguments: str, text: str = "") -> str:
+        """Run one command of the engine on this stack, with a text for it to read."""
+        return cast(_Workspace, self.workspace).pulumi(*arguments, "--stack", self.name, text=text)
 
 
 class _Workspace(auto.LocalWorkspace):
@@ -264,10 +302,10 @@ class _Workspace(auto.LocalWorkspace):
     def select_stack(self, stack_name: str) -> None:
         self.pulumi("stack", "--stack", stack_name, "--show-name")
 
-    def pulumi(self, *arguments: str) -> str:
+    def pulumi(self, *arguments: str, text: str = "") -> str:
         """Run one command of the engine in the project folder, and give what it printed."""
         env = {"PULUMI_HOME": self.pulumi_home or "", **self.env_vars}
-        return self.pulumi_command.run(list(arguments), self.work_dir, env).stdout
+        return cast(_Engine, self.pulumi_command).run(list(arguments), self.work_dir, env, text=text).stdout
 
 
 class _Engine(auto.PulumiCommand):
@@ -288,21 +326,23 @@ class _Engine(auto.PulumiCommand):
         additional_env: Mapping[str, str],
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
+        text: str = "",
     ) -> auto.CommandResult:
         """Run one command to its end. Raises CommandError, and KeyboardInterrupt where it ended well all the same."""
-        with _Interrupts() as interrupts:
+        with Interrupts() as interrupts:
             process = subprocess.Popen(
                 [self.command, "--non-interactive", *args],
                 cwd=cwd,
                 env={**os.environ, **additional_env, **locks.client(), "PULUMI_AUTOMATION_API": "true"},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
                 start_new_session=True,
             )
             interrupts.pass_on_to(process)
-            with ThreadPoolExecutor(2) as readers:
+            with ThreadPoolExecutor(3) as readers:
+                readers.submit(_feed, process, text)
                 out = readers.submit(_drain, process.stdout, on_output)
                 err = readers.submit(_drain, process.stderr, on_error)
                 process.wait()
@@ -315,40 +355,10 @@ class _Engine(auto.PulumiCommand):
         return result
 
 
-class _Interrupts:
-    """Take a Ctrl-C, a polite kill and a closed terminal for an engine's process, and count them.
-
-    A handler that raised would do so anywhere, also where nobody waits for the engine yet, or any more.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._process: subprocess.Popen[str] | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Interrupts:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._take) for number in SIGNALS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def pass_on_to(self, process: subprocess.Popen[str]) -> None:
-        """Pass on what came already, and what comes."""
-        self._process = process
-        if self.count:
-            self._tell()
-
-    def _take(self, _number: int, _frame: object) -> None:
-        self.count += 1
-        if self._process:
-            self._tell()
-
-    def _tell(self) -> None:
-        assert self._process is not None  # noqa: S101 - who calls has looked
-        self._process.send_signal(signal.SIGINT if self.count < 3 else signal.SIGKILL)
+def _feed(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdin is not None  # noqa: S101 - it was opened as a pipe
+    with suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(text)
 
 
 def _drain(stream: IO[str] | None, callback: Callable[[str], Any] | None) -> str:

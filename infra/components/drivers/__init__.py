@@ -65,6 +65,7 @@ class Driver:
     vm: makes the VM: (spec, args, identity, opts) -> Vm; `identity` is None where `makes_vm` is False.
     check: looks, before anything is made, whether create could work, and fills in what only this computer knows; raises
     PreCreateError or UsageError. declares_power: `running` in the spec switches the machine on and off by an `up`.
+    is_local: the machine lives on this computer and can't be handed to another.
     extra: the pip extra that brings the SDK.
     """
 
@@ -74,6 +75,7 @@ class Driver:
     check: Callable[[MachineSpec, Any], MachineSpec] = lambda spec, _args: spec
     makes_vm: bool = True
     declares_power: bool = True
+    is_local: bool = False
     extra: str = ""
 
 

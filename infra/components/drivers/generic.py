@@ -17,7 +17,7 @@ import pulumi
 
 from infra.components.drivers import Driver, Identity, Vm, option
 from infra.errors import PreCreateError
-from infra.machine import MachineSpec
+from infra.machine import NAMESPACE, MachineSpec
 
 CONNECT_SECONDS = 10
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
@@ -59,7 +59,7 @@ def vm(spec: MachineSpec, args: GenericArgs, _identity: Identity | None, opts: p
         private_address="",
         ssh_user=args.ssh_user,
         ssh_port=args.ssh_port,
-        ssh_private_key=pulumi.Output.secret(_private_key(spec.name, args)) if args.ssh_key else None,
+        ssh_private_key=_login_key(spec.name, args),
         ssh_host_key=spec.ssh_host_key or _known_key(spec.name, args),
         docker_port=args.engine_port,
         engine_port=args.engine_port,
@@ -75,8 +75,21 @@ def check(spec: MachineSpec, args: GenericArgs) -> MachineSpec:
     if spec.ssh_host_key == ACCEPT_NEW:
         spec = replace(spec, ssh_host_key=_pick(_keyscan(spec.name, args), spec.name, args))
     spec = replace(spec, ssh_host_key=spec.ssh_host_key or _known_key(spec.name, args))
-    _log_in(spec, args)
+    ask(spec, args, "true")
     return spec
+
+
+def _login_key(machine: str, args: GenericArgs) -> pulumi.Output[str] | None:
+    """Give the key from the named file, else one that the stack's secrets hold, else none: the agent has it."""
+    if args.ssh_key:
+        return pulumi.Output.secret(_private_key(machine, args))
+    kept = pulumi.Config(NAMESPACE).get(kept_key(machine))
+    return pulumi.Output.secret(f"{kept.strip()}\n") if kept else None
+
+
+def kept_key(machine: str) -> str:
+    """Name the secret of the stack's config that holds a machine's SSH key, for those who have no file of it."""
+    return f"sshKey-{machine}"
 
 
 def _where(args: GenericArgs) -> str:
@@ -155,21 +168,23 @@ def _pick(lines: list[str], machine: str, args: GenericArgs) -> str:
     )
 
 
-def _log_in(spec: MachineSpec, args: GenericArgs) -> None:
+def ask(spec: MachineSpec, args: GenericArgs, command: str) -> str:
+    """Log in, run a command that changes nothing, and give what it printed. Raises PreCreateError."""
     with tempfile.TemporaryDirectory(prefix="mctl-") as folder:
         known_hosts = Path(folder, "known_hosts")
         known_hosts.write_text(f"{_where(args)} {spec.ssh_host_key}\n")
-        command = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}"]
-        command += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"]
-        command += ["-o", "GlobalKnownHostsFile=none", "-o", f"HostKeyAlgorithms={_algorithms(spec.ssh_host_key)}"]
+        login = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}"]
+        login += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"]
+        login += ["-o", "GlobalKnownHostsFile=none", "-o", f"HostKeyAlgorithms={_algorithms(spec.ssh_host_key)}"]
         if args.ssh_key:
-            command += ["-o", "IdentitiesOnly=yes", "-i", str(Path(args.ssh_key).expanduser())]
-        command += ["-p", str(args.ssh_port), f"{args.ssh_user}@{args.ip_address}", "true"]
+            login += ["-o", "IdentitiesOnly=yes", "-i", str(Path(args.ssh_key).expanduser())]
+        login += ["-p", str(args.ssh_port), f"{args.ssh_user}@{args.ip_address}", command]
         if not shutil.which("ssh"):
             raise PreCreateError("there is no ssh program on PATH", machine=spec.name, mend="install openssh-client")
-        tried = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        tried = subprocess.run(login, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if tried.returncode:
         raise _refusal(spec, args, tried.stderr.strip())
+    return tried.stdout.strip()
 
 
 def _algorithms(host_key: str) -> str:

@@ -203,4 +203,4 @@ def _with_absolute_paths(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
     return replace(spec, options=options)
 
 
-DRIVER = Driver(name="qemu", args=QemuArgs, vm=vm, check=check)
+DRIVER = Driver(name="qemu", args=QemuArgs, vm=vm, check=check, is_local=True)

@@ -138,6 +138,16 @@ start_systemd() {
   logged systemctl daemon-reload
   logged systemctl reset-failed docker.service docker.socket || :
   logged timeout 180 systemctl restart docker.service || not_started "it did not come up in 180 seconds"
+  renew_socket
+}
+
+# A daemon that made its own socket took the name in the file system from the one that systemd keeps for fd://, and took
+# it away when it ended.
+renew_socket() {
+  if [ -S "$docker_socket" ] || ! systemctl --quiet is-active docker.socket; then return; fi
+  logged systemctl stop docker.service
+  logged systemctl restart docker.socket
+  logged timeout 180 systemctl start docker.service || not_started "it did not come up in 180 seconds"
 }
 
 start_openrc() { logged timeout 180 rc-service docker restart || not_started "it did not come up in 180 seconds"; }

@@ -30,7 +30,7 @@ def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: P
     record = save("web-1", engine={"storage_driver": "overlay2"}, tls_sans=["db.example"])
     files = contents("web-1")
     facts = json.loads(files.pop("machine.json"))
-    assert json.loads(files.pop("config.json")) == config_json.shape(record)
+    assert json.loads(files.pop("config.json")) == {**config_json.shape(record), "Stack": "prod"}
     assert files == {
         "ca.pem": "the CA\n",
         "cert.pem": "the client's certificate\n",
@@ -169,12 +169,12 @@ def test_what_has_begun_is_there_to_remove_and_is_no_record_yet() -> None:
     records.begin("web-1", provider="qemu", stack="prod", project="/project")
     assert (records.is_begun("web-1"), records.exists("web-1"), records.names()) == (True, False, [])
     assert records.has_folder("web-1")
-    assert set(contents("web-1")) == {"begun", "config.json"}
+    assert set(contents("web-1")) == {"config.json"}
     config = json.loads(contents("web-1")["config.json"])
     assert (config["Name"], config["DriverName"], config["Driver"]["IPAddress"]) == ("web-1", "qemu", "")
     save("web-1")
     assert (records.is_begun("web-1"), records.exists("web-1")) == (False, True)
-    assert "begun" not in contents("web-1")
+    assert json.loads(contents("web-1")["config.json"])["Driver"]["IPAddress"] == "192.0.2.7"
 
 
 def test_a_folder_of_docker_machine_is_told_from_ours(mctl_home: Path) -> None:
@@ -191,6 +191,17 @@ def test_a_folder_of_docker_machine_is_told_from_ours(mctl_home: Path) -> None:
         "machine \"old\" is docker-machine's, and not mctl's yet",
         "mctl import old",
     )
+
+
+def test_a_machine_that_was_taken_over_keeps_docker_machines_own_config(mctl_home: Path) -> None:
+    theirs = mctl_home / "machines" / "old"
+    theirs.mkdir(parents=True)
+    (theirs / "config.json").write_text('{"Name": "old"}')
+    save("old")
+    assert (records.exists("old"), records.is_foreign("old")) == (True, False)
+    assert (theirs / "config.json").read_text() == '{"Name": "old"}'
+    records.remove("old")
+    assert [file.name for file in theirs.iterdir()] == ["config.json"]
 
 
 def test_a_key_that_others_may_read_is_made_private_again() -> None:

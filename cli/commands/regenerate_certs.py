@@ -1,0 +1,54 @@
+"""mctl regenerate-certs: make certificates anew."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.each import each
+from cli.options import MachineNames
+from infra.errors import UsageError
+
+QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
+
+
+def regenerate_certs(
+    names: MachineNames = None,
+    *,
+    force: Annotated[bool, typer.Option("--force", "-f", "--yes", "-y", help="Do not ask")] = False,
+    client_certs: Annotated[bool, typer.Option("--client-certs", help="Make the client certificate anew too")] = False,
+    ca: Annotated[
+        bool, typer.Option("--ca", help="Make a new authority too, for all machines of the stack, step by step")
+    ] = False,
+) -> None:
+    """Make certificates of machines anew, and restart Docker with them; containers go on running.
+
+    Hosts are reached over SSH, so it also helps where certificates have ended. A new authority overlaps with the one
+    before until every machine has changed over. Stopped half-way, the same command goes on.
+    """
+    from infra.stacks import certificates
+
+    machines = names or ["default"]
+    if not force and not _confirmed(machines):
+        return
+    each(
+        certificates.one_of_each_stack(machines) if ca else machines,
+        lambda name, report: certificates.regenerate(name, report, client=client_certs, authority=ca),
+        'Regenerated the TLS certificates of machine "{}".',
+    )
+
+
+def _confirmed(names: list[str]) -> bool:
+    """Ask as docker-machine does, on a terminal or of a pipe such as `yes`. Raises UsageError where nobody answers."""
+    while True:
+        sys.stderr.write(QUESTION)
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+        if not answer:
+            raise UsageError("nobody answered", mend=f"mctl regenerate-certs -y {' '.join(names)}")
+        if answer.strip().lower() in ("y", "yes"):
+            return True
+        if answer.strip().lower() in ("n", "no"):
+            return False
