@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 RUFF := .venv/bin/ruff
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo test lint types fix bench
+.PHONY: help setup venv demo test lint types fix man bench
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | expand -t 8
@@ -30,6 +30,9 @@ types: venv ## Check types
 fix: venv ## Mend what the style check can mend
 	$(RUFF) check --fix
 	$(RUFF) format
+
+man: venv ## Make the manual page anew, after the command line has changed
+	$(PYTHON) tools/man_page.py >docs/mctl.1
 
 bench: setup ## Measure how fast it is, and against what
 	$(PYTHON) -m bench

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
@@ -49,7 +49,18 @@ VERBS = {
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
     "compat": Verb(COMPUTER, "Answer to the name docker-machine"),
+    "help": Verb(COMPUTER, "Explain a verb"),
+    "completion": Verb(COMPUTER, "Print what makes a shell complete mctl's command lines"),
     "version": Verb(COMPUTER, "Show the version of mctl, or of a machine's Docker"),
+}
+# What typer says of a wrong value or count, and what helps more.
+PLAIN = {
+    r"Value error, ": "",
+    r"Input should be a valid integer, .*": "it must be a whole number",
+    r"Input should be a valid number, .*": "it must be a number",
+    r"Input should be greater than or equal to ": "it must be at least ",
+    r" Choose from:\n\t(.*)": r" choose from: \1",
+    r",\n\t": ", ",
 }
 
 
@@ -67,21 +78,23 @@ class Verbs(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Import the verb that is to run."""
-        if args[0] not in VERBS:  # only while completing: run() has refused it
+        if args[0] not in VERBS:  # while completing: else run() has refused it
             return None, None, args[1:]
-        return args[0], _load(args[0]), args[1:]
+        return args[0], load(args[0]), args[1:]
 
 
 # Markdown, because the other mode takes `[default: x]` for a colour.
 MARKUP: Literal["markdown"] = "markdown"
 HELP = {"help_option_names": ["-h", "--help"]}
-app = typer.Typer(cls=Verbs, rich_markup_mode=MARKUP, invoke_without_command=True, context_settings=HELP)
+app = typer.Typer(
+    cls=Verbs, rich_markup_mode=MARKUP, invoke_without_command=True, add_completion=False, context_settings=HELP
+)
 
 
 def run(argv: Sequence[str]) -> int:
     """Run a command line and give its exit code. Raises MctlError, and what is a fault of ours."""
     verb = next((argument for argument in argv if not argument.startswith("-")), None)
-    if verb and verb not in VERBS and "_MCTL_COMPLETE" not in os.environ:
+    if verb and verb not in VERBS:
         from infra.machine import suggest
 
         say("mctl", f"{verb!r} is not a command{suggest(verb, list(VERBS))}", None)
@@ -113,7 +126,8 @@ def _globals(
         typer.echo(context.get_help())
 
 
-def _load(verb: str) -> Any:
+def load(verb: str) -> Any:
+    """Import a verb and give its command."""
     word = verb.replace("-", "_") + "_" * iskeyword(verb)
     command = getattr(import_module(f"cli.commands.{word}"), word)
     single = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
@@ -124,5 +138,7 @@ def _load(verb: str) -> Any:
 def _reason(error: TyperException) -> str:
     near = getattr(error, "possibilities", None)
     message = error.message if near else error.format_message()
+    for pattern, plain in PLAIN.items():
+        message = re.sub(pattern, plain, message)
     message = message[:1].lower() + message[1:].rstrip(".")
     return f"{message}; did you mean {near[0]}?" if near else message

@@ -27,6 +27,10 @@ Values = dict[str, str | bool | list[str]]
 
 def answer(argv: Sequence[str]) -> str | None:
     """Give the text that a plain read prints; None where typer must see the command line. Raises MctlError."""
+    if argv[:1] == ["__complete"] and len(argv) == 3:
+        from cli import completion
+
+        return completion.answer(*argv[1:])
     if not argv or argv[0] not in VERBS:
         return None
     switches, options, most = VERBS[argv[0]]

@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-COMPLETING = "_MCTL_COMPLETE"
 BROKEN_PIPE, INTERRUPTED = 1, 130
 
 
@@ -68,16 +67,15 @@ def run(argv: Sequence[str]) -> int:
 
 def dispatch(argv: Sequence[str]) -> int:
     """Run one command line and give its exit code. Raises MctlError."""
-    if COMPLETING not in os.environ:
-        text = fast.answer(argv)
-        if text is not None:
-            sys.stdout.write(text)
-            return 0
-        login = fast.ssh(argv)
-        if login:
-            from cli.remote_shell import connect
+    text = fast.answer(argv)
+    if text is not None:
+        sys.stdout.write(text)
+        return 0
+    login = fast.ssh(argv)
+    if login:
+        from cli.remote_shell import connect
 
-            return connect(*login)
+        return connect(*login)
     from cli import app
 
     return app.run(argv)

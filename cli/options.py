@@ -14,6 +14,14 @@ def machine_names(incomplete: str) -> list[str]:
     return [name for name in records.names() if name.startswith(incomplete)]
 
 
+def stack_names(incomplete: str) -> list[str]:
+    """Complete the name of a stack, or of a machine in it."""
+    from infra.stacks import lookup, records
+
+    known = {*records.names(), *lookup.stacks()}
+    return [name for name in records.in_order(known) if name.startswith(incomplete)]
+
+
 MachineName = Annotated[
     str | None,
     typer.Argument(metavar="NAME", help="Name of the machine [default: default]", autocompletion=machine_names),
@@ -21,6 +29,12 @@ MachineName = Annotated[
 MachineNames = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME", help="Names of machines [default: default]", autocompletion=machine_names),
+]
+StackName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME", help="A stack, or a machine in it [default: machine default]", autocompletion=stack_names
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 Swarm = Annotated[bool, typer.Option("--swarm", help="Reach the swarm that the machine is a master of")]

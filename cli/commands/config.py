@@ -9,5 +9,8 @@ from cli.options import Json, MachineName, Swarm
 
 
 def config(name: MachineName = None, *, swarm: Swarm = False, json: Json = False) -> None:
-    """Print the docker options that reach a machine: docker $(mctl config NAME) ps."""
+    """Print the docker options that reach a machine.
+
+    Example: `docker $(mctl config web-1) ps`
+    """
     typer.echo(reads.config(name, swarm=swarm, json=json), nl=False)

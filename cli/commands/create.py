@@ -55,6 +55,8 @@ def _create(
     """Make a machine: a host with Docker Engine behind TLS, and a docker context for it.
 
     Run again after a failure, it goes on where it stopped.
+
+    Example: `mctl create web-1 --provider generic --generic-ip-address 192.0.2.7`
     """
     engine = EngineSpec(
         install=engine_install,

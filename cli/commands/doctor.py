@@ -17,6 +17,8 @@ def doctor(*, json: Json = False) -> None:
     """Check, one by one, the things that `mctl create` needs, and say what mends each.
 
     Exits with 0 only if `create` could run for the default provider.
+
+    Example: `mctl doctor --json`
     """
     from infra.stacks.doctor import could_create, examine
 

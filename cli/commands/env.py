@@ -22,6 +22,9 @@ def env(
     no_proxy: Annotated[bool, typer.Option("--no-proxy", help="Reach the machine without a proxy")] = False,
     json: Json = False,
 ) -> None:
-    """Print the commands that point this shell's docker at a machine: eval "$(mctl env NAME)"."""
+    """Print the commands that point this shell's docker at a machine.
+
+    Example: `eval "$(mctl env web-1)"`
+    """
     text = reads.env(name, shell=shell, swarm=swarm, unset=unset, no_proxy=no_proxy, json=json)
     typer.echo(text, nl=False)

@@ -22,6 +22,8 @@ def inspect(
     """Show all that is known of a machine. It is JSON with and without --json, and holds no secrets.
 
     A template knows what the JSON shows, such as {{.docker_url}}, and the fields of docker-machine's config.json.
+
+    Example: `mctl inspect web-1`
     """
     del json
     typer.echo(reads.inspect(name, template=template), nl=False)

@@ -7,7 +7,10 @@ from cli.options import MachineNames
 
 
 def kill(names: MachineNames = None) -> None:
-    """Switch machines off at once, without asking the guest. One that is off already is left alone."""
+    """Switch machines off at once, without asking the guest. One that is off already is left alone.
+
+    Example: `mctl kill web-1`
+    """
     from infra.stacks import machines
 
     each(

@@ -29,6 +29,8 @@ def ls(
     """List machines and their states. All are asked at once; * marks the one that docker uses in this shell.
 
     A name is filtered by a regular expression. A template that begins with `table` gets a header.
+
+    Example: `mctl ls --timeout 3`
     """
     if quiet:
         typer.echo(reads.ls_names(filters or (), timeout=timeout, json=json), nl=False)

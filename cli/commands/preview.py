@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
+from cli.options import Json, StackName
+from cli.output import as_json
 from cli.progress import progress
 
 SIGNS = {"create": "+", "update": "~", "replace": "+-", "delete": "-"}
 
 
 def preview(
-    name: Annotated[str, typer.Argument(help="A stack, or a machine in it.")] = "default",
+    name: StackName = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
-    """Say what `mctl up` would do, without doing it."""
-    from infra.stacks import machines
+    """Say what `mctl up` would do, without doing it.
+
+    Example: `mctl preview prod`
+    """
+    from infra.stacks import lookup, machines
 
     with progress() as report:
-        changes = machines.preview(name, report)
-    if as_json:
-        typer.echo(json.dumps([asdict(change) for change in changes], indent=4))
+        changes = machines.preview(name or lookup.default(), report)
+    if json:
+        typer.echo(as_json([asdict(change) for change in changes]), nl=False)
         return
     for change in changes:
         why = f"  ({', '.join(change.why)})" if change.why else ""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from cli.options import StackName
 from cli.progress import progress
 
 
-def refresh(name: Annotated[str, typer.Argument(help="A stack, or a machine in it.")] = "default") -> None:
+def refresh(name: StackName = None) -> None:
     """Look at what is really there, and write stack state and records anew.
 
     What a refresh finds missing or switched off, the next `mctl up` mends.
+
+    Example: `mctl refresh web-1`
     """
-    from infra.stacks import machines
+    from infra.stacks import lookup, machines
 
     with progress() as report:
-        made = machines.refresh(name, report)
+        made = machines.refresh(name or lookup.default(), report)
     for record in made:
         typer.echo(f"{record.name} {record.docker_url}")

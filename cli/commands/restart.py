@@ -7,7 +7,10 @@ from cli.options import MachineNames
 
 
 def restart(names: MachineNames = None) -> None:
-    """Restart machines, and wait until Docker answers. One that is off is switched on."""
+    """Restart machines, and wait until Docker answers. One that is off is switched on.
+
+    Example: `mctl restart web-1`
+    """
     from infra.stacks import machines
 
     each(names, machines.restart, 'Machine "{}" was restarted.')

@@ -13,7 +13,7 @@ from cli.options import machine_names
 
 def rm(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Machines to remove", autocompletion=machine_names)
+        list[str], typer.Argument(metavar="NAME", help="Machines to remove", autocompletion=machine_names)
     ],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
@@ -26,6 +26,8 @@ def rm(
     Asks first, and removes nothing unless the answer begins with y; where there is neither a terminal nor an answer on
     standard input, --yes must be given. A machine whose removal fails stays in the list, with --force too, so that
     nothing is left behind unseen.
+
+    Example: `mctl rm --yes web-1 web-2`
     """
     from infra.stacks import machines
 

@@ -19,8 +19,10 @@ def ssh(
         list[str] | None, typer.Argument(metavar="ARGUMENT", help="Options for ssh, and a command to run")
     ] = None,
 ) -> None:
-    """Log in to a machine, or run a command on it: mctl ssh NAME -L 8080:localhost:80 uptime.
+    """Log in to a machine, or run a command on it.
 
     Whatever follows the name goes to your own ssh as it is, and the command's exit code comes back.
+
+    Example: `mctl ssh web-1 -L 8080:localhost:80 uptime`
     """
     raise typer.Exit(connect(name, arguments or ()))

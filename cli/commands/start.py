@@ -7,7 +7,10 @@ from cli.options import MachineNames
 
 
 def start(names: MachineNames = None) -> None:
-    """Switch machines on, and wait until Docker answers. One that runs already is left alone."""
+    """Switch machines on, and wait until Docker answers. One that runs already is left alone.
+
+    Example: `mctl start web-1 web-2`
+    """
     from infra.stacks import machines
 
     each(

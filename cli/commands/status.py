@@ -9,7 +9,10 @@ from cli.output import as_json
 
 
 def status(name: MachineName = None, *, timeout: Timeout = 10, json: Json = False) -> None:
-    """Show a machine's state, asked of the machine itself: Running, Stopped, Timeout or Error."""
+    """Show a machine's state, asked of the machine itself: Running, Stopped, Timeout or Error.
+
+    Example: `mctl status web-1`
+    """
     from infra.stacks import lookup, states
 
     record = lookup.find(name)

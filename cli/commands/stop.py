@@ -7,7 +7,10 @@ from cli.options import MachineNames
 
 
 def stop(names: MachineNames = None) -> None:
-    """Switch machines off: the guest is asked to shut down. One that is off already is left alone."""
+    """Switch machines off: the guest is asked to shut down. One that is off already is left alone.
+
+    Example: `mctl stop web-1 web-2`
+    """
     from infra.stacks import machines
 
     each(

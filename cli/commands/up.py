@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from cli.options import StackName
 from cli.progress import progress
 
 
-def up(name: Annotated[str, typer.Argument(help="A stack, or a machine in it.")] = "default") -> None:
-    """Bring a stack to what Pulumi.<stack>.yaml declares."""
-    from infra.stacks import machines
+def up(name: StackName = None) -> None:
+    """Bring a stack to what Pulumi.<stack>.yaml declares.
+
+    Example: `mctl up prod`
+    """
+    from infra.stacks import lookup, machines
 
     with progress() as report:
-        made = machines.up(name, report)
+        made = machines.up(name or lookup.default(), report)
     for record in made:
         typer.echo(f"{record.name} {record.docker_url}")

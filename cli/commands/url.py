@@ -9,5 +9,8 @@ from cli.options import Json, MachineName
 
 
 def url(name: MachineName = None, *, json: Json = False) -> None:
-    """Print the URL of a machine's Docker daemon."""
+    """Print the URL of a machine's Docker daemon.
+
+    Example: `mctl url web-1`
+    """
     typer.echo(reads.url(name, json=json), nl=False)

@@ -9,7 +9,10 @@ from cli.output import as_json
 
 
 def version(name: MachineName = None, *, timeout: Timeout = 10, json: Json = False) -> None:
-    """Show the version of mctl; with NAME, that of the machine's Docker Engine."""
+    """Show the version of mctl; with NAME, that of the machine's Docker Engine.
+
+    Example: `mctl version web-1`
+    """
     if name is None:
         own = own_version()
         typer.echo(as_json({"version": own}) if json else f"mctl version {own}\n", nl=False)

@@ -1,4 +1,7 @@
-"""Locks that a killed run left behind.
+"""Who may change a stack: one run at a time; and the locks that a killed run left behind.
+
+A run of this computer keeps the others from the stack's declaration, which the engine's lock does not cover. That lock
+ends with its process.
 
 The engine's own lock of a self-managed backend has no lease: it names the process and the host that took it, so a lock
 of a dead process of this host can be told from a live one. An engine whose mctl was killed may live on, waiting for a
@@ -9,16 +12,38 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/lock.go
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+from hashlib import sha256
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
+
+from infra.errors import StackLockedError
+from infra.stacks.home import home
 
 HOLDER = re.compile(r"created by (?P<user>.+?)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<when>\S+)")
 CLIENT = "MCTL_CLIENT"  # in the engine's environment: which process drives it
 CANCEL_SECONDS = 30  # what an engine gets to cancel its update, save the state and release the lock
+WAIT = "wait for it to end, then run the same command again"
 CLOCK_SECONDS = 2  # within which two readings of one process's start agree
+
+
+def one_run(folder: Path, stack: str) -> FileLock:
+    """Keep other runs on this computer from a stack for as long as the lock is referred to. Raises StackLockedError."""
+    name = sha256(str(folder.resolve() / stack).encode()).hexdigest()[:16]
+    file = Path(home("locks"), f"{name}.run")
+    holder = file.with_suffix(".pid")
+    lock = FileLock(file, timeout=0, is_singleton=True)  # this process may open a stack twice
+    try:
+        lock.acquire()
+    except Timeout:
+        pid = holder.read_text() if holder.exists() else "its process has just begun"
+        raise StackLockedError(f"stack {stack} is locked by another mctl (pid {pid})", mend=WAIT) from None
+    holder.write_text(str(os.getpid()))
+    return lock
 
 
 def client() -> dict[str, str]:

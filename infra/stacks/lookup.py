@@ -9,6 +9,10 @@ from infra.stacks import records
 from infra.stacks.home import around, home
 from infra.stacks.records import DEFAULT
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def find(name: str | None) -> records.Record:
     """Load a machine's record, and rebuild it from stack outputs where it is old, or missing but declared.
@@ -48,16 +52,24 @@ def _rebuilt(name: str) -> records.Record:
     return machines.rebuild(name)
 
 
+def stacks() -> list[str]:
+    """List cheaply the stacks of every project in reach."""
+    return sorted({os.path.basename(file)[len("Pulumi.") : -len(".yaml")] for file in _declarations()})
+
+
 def _is_declared(name: str) -> bool:
     """Tell cheaply whether any declaration in reach mentions the name; who rebuilds looks properly."""
-    folders = [home(), *around()]
-    return any(_mentions(folder, name) for folder in folders if os.path.isfile(os.path.join(folder, "Pulumi.yaml")))
-
-
-def _mentions(folder: str, name: str) -> bool:
-    for file in os.listdir(folder):
-        if file.startswith("Pulumi.") and file.endswith(".yaml") and file != "Pulumi.yaml":
-            with open(os.path.join(folder, file), encoding="utf-8", errors="replace") as stream:
-                if name in stream.read():
-                    return True
+    for file in _declarations():
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            if name in stream.read():
+                return True
     return False
+
+
+def _declarations() -> Iterator[str]:
+    """Give the file of each stack of the projects in mctl's home, and from the current folder upward."""
+    for folder in (home(), *around()):
+        files = os.listdir(folder) if os.path.isfile(os.path.join(folder, "Pulumi.yaml")) else []
+        for file in files:
+            if file.startswith("Pulumi.") and file.endswith(".yaml") and file != "Pulumi.yaml":
+                yield os.path.join(folder, file)

@@ -73,7 +73,7 @@ def refresh(name: str, report: Report) -> list[Record]:
 
 def preview(name: str, report: Report) -> list[Change]:
     """Say what an `up` would do, doing nothing."""
-    return Stack(*locate(name), report).preview()
+    return Stack(*locate(name), report, read=True).preview()
 
 
 def set_running(name: str, *, running: bool, report: Report, hard: bool = False) -> Record:
@@ -128,7 +128,7 @@ def remove(name: str, report: Report) -> None:
     """
     try:
         folder, stack = locate(name)
-    except NotFoundError:
+    except (NotFoundError, RecordError):
         if not records.has_folder(name):
             raise
         _forget(name, report)
@@ -161,7 +161,7 @@ def rebuild(name: str) -> Record:
     except NotFoundError:
         _forget_removed(name)
         raise
-    for record in keep_records(Stack(folder, stack, _silence), _silence):
+    for record in keep_records(Stack(folder, stack, _silence, read=True), _silence):
         if record.name == name:
             return record
     raise NotFoundError(
@@ -170,16 +170,26 @@ def rebuild(name: str) -> Record:
 
 
 def locate(name: str) -> tuple[Path, str]:
-    """Find the project folder and the stack of a machine, or of a stack's own name. Raises NotFoundError."""
-    folder = project.find_project()
-    with suppress(NotFoundError, RecordError):
+    """Find the project folder and the stack of a machine, or of a stack's own name.
+
+    Raises NotFoundError, and RecordError where a damaged record is all there is.
+    """
+    folder, damaged = project.find_project(), None
+    try:
         record = records.load(name)
         if project.declares(Path(record.project), record.stack, name):
             return Path(record.project), record.stack
+    except NotFoundError:
+        pass
+    except RecordError as error:
+        damaged = error
     stack = project.stack_of(folder, name) or (name if name in project.stacks(folder) else None)
-    if stack is None:
-        raise records.missing(name)
-    return folder, stack
+    if stack:
+        return folder, stack
+    if damaged and records.exists(name):
+        mend = f"mctl refresh {name} in the folder of its project; mctl rm {name} forgets it here"
+        raise RecordError(damaged.message, machine=name, mend=mend)
+    raise records.missing(name)
 
 
 def by_stack(names: Sequence[str]) -> list[list[str]]:
@@ -188,7 +198,7 @@ def by_stack(names: Sequence[str]) -> list[list[str]]:
     for name in names:
         try:
             where: tuple[Path, str] | str = locate(name)
-        except NotFoundError:
+        except (NotFoundError, RecordError):
             if not records.has_folder(name):
                 raise
             where = name  # only a record is left of it

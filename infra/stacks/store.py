@@ -58,14 +58,23 @@ class Change:
 class Stack:
     """Open one stack of a project folder.
 
-    make: make it where there is none. variables: for the engine and its plugins, in this run alone. Raises
-    NotFoundError where there is none, PassphraseError, PreCreateError where the Pulumi engine can't be had.
+    make: make it where there is none. read: nothing is to be changed, so another run may be at work. variables: for the
+    engine and its plugins, in this run alone. Raises NotFoundError where there is none, StackLockedError,
+    PassphraseError, PreCreateError where the Pulumi engine can't be had.
     """
 
     def __init__(
-        self, folder: Path, name: str, report: Report, *, make: bool = False, variables: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        name: str,
+        report: Report,
+        *,
+        make: bool = False,
+        read: bool = False,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.folder, self.name, self._report = folder, name, report
+        self._alone = None if read else locks.one_run(folder, name)
         found = pulumi_program.find_pulumi(self._say, _install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
         self._engine = _Engine(found.path, found.version)
@@ -263,9 +272,7 @@ class Stack:
             raise NotFoundError(f"stack {self.name} does not exist", mend=mend) from None
         except auto.ConcurrentUpdateError as error:
             by = ", ".join(locks.holders(str(error))) or "another run"
-            raise StackLockedError(
-                f"stack {self.name} is locked by {by}", mend="wait for it to end, then run the same command again"
-            ) from None
+            raise StackLockedError(f"stack {self.name} is locked by {by}", mend=locks.WAIT) from None
         except auto.CommandError as error:
             if self._refused:
                 raise self._refused from None

@@ -18,6 +18,7 @@ from tests.hosts.shop import Shop, tiny_image
 
 __all__ = ["pulumi_program"]
 CREATE = ("create", "vm", "--qemu-memory", "1024", "--engine-label", "tier=web")
+NOT_RUNNING = (1, "", 'Error: machine "vm" is not running\n  hint: mctl start vm\n')
 
 
 def vm_process(shop: Shop) -> psutil.Process:
@@ -62,9 +63,21 @@ def test_a_container_runs_on_it_through_its_context_and_through_env(shop: Shop) 
     shop.docker("--context", "vm", "import", "-", "tiny", stdin=tiny_image())
     script = 'eval "$(mctl env vm)" && docker run --rm tiny /bin/sh -c "echo from inside"'
     said = subprocess.run(
-        ["bash", "-c", script], env=shop.with_programs(), capture_output=True, text=True, check=True, timeout=120
+        ["bash", "-c", script], env=shop.with_programs(), capture_output=True, text=True, timeout=120
     )
-    assert said.stdout == "from inside\n"
+    assert (said.returncode, said.stdout, said.stderr) == (0, "from inside\n", "")
+
+
+def test_the_vm_leaves_the_networks_of_containers_to_docker(shop: Shop) -> None:
+    shop.docker("--context", "vm", "run", "--detach", "--rm", "--name", "lasting", "tiny", "/bin/sleep", "600")
+    links = shop.mctl("ssh", "vm", "networkctl", "list", "--no-legend", "--no-pager").out.splitlines()
+    shop.docker("--context", "vm", "rm", "--force", "lasting")
+    setup = {name.rstrip("0123456789"): setup for _, name, _, _, setup in map(str.split, links) if name != "lo"}
+    assert {kind: state for kind, state in setup.items() if not kind.startswith("veth")} == {
+        "docker": "unmanaged",
+        "enp0s": "configured",
+    }
+    assert [state for kind, state in setup.items() if kind.startswith("veth")] == ["unmanaged"]
 
 
 def test_ssh_trusts_the_injected_host_key_alone(shop: Shop) -> None:
@@ -82,11 +95,22 @@ def test_ssh_trusts_the_injected_host_key_alone(shop: Shop) -> None:
 
 def test_stop_and_start_keep_the_ports_and_the_data(shop: Shop) -> None:
     url = shop.mctl("url", "vm").out
-    assert shop.mctl("stop", "vm").out == 'Machine "vm" was stopped.\n'
+    stop = shop.start("stop", "vm")
+    reads = set()
+    while stop.poll() is None:
+        reads.add(shop.mctl("url", "vm"))
+    assert stop.communicate()[0].splitlines()[-1] == 'Machine "vm" was stopped.'
+    assert reads <= {(0, url, ""), NOT_RUNNING}
     assert "reboot: Power down" in console(shop)
+    assert shop.mctl("stop", "vm") == (0, 'Machine "vm" is already stopped.\n', "")
     assert shop.mctl("status", "vm") == (0, "Stopped\n", "")
-    assert shop.mctl("url", "vm") == (1, "", 'Error: machine "vm" is not running\n  hint: mctl start vm\n')
-    assert shop.mctl("start", "vm").out == 'Machine "vm" was started.\n'
+    assert shop.mctl("url", "vm") == NOT_RUNNING
+    starts = [shop.start("start", "vm") for _ in range(2)]
+    said = [start.communicate(timeout=300)[0] for start in starts]
+    assert sorted(start.returncode for start in starts) == [0, 1], said
+    assert [text.splitlines()[-1] for text in said if "Error" not in text] == ['Machine "vm" was started.']
+    assert any("Error: stack vm is locked by another mctl (pid " in text for text in said)
+    assert shop.mctl("start", "vm") == (0, 'Machine "vm" is already running.\n', "")
     assert shop.mctl("url", "vm").out == url
     assert shop.docker("--context", "vm", "images", "--format", "{{.Repository}}") == "tiny"
 

@@ -102,9 +102,10 @@ ExecStart=/lib/systemd/systemd-growfs /
 WantedBy=multi-user.target
 """
 
+# The VM's own card alone: by type, networkd would take hold of each container's veth while dockerd sets it up.
 NETWORK = """\
 [Match]
-Type=ether
+Name=en* eth*
 
 [Network]
 DHCP=ipv4

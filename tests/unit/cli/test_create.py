@@ -61,8 +61,7 @@ def mctl() -> Run:
         (
             ("web", *GENERIC, "--generic-ssh-port", "five"),
             2,
-            "invalid value for '--generic-ssh-port' (env var: 'GENERIC_SSH_PORT'): Input should be a valid integer, "
-            "unable to parse string as an integer",
+            "invalid value for '--generic-ssh-port' (env var: 'GENERIC_SSH_PORT'): it must be a whole number",
             "mctl create --help",
         ),
         (("web", "--provider", "generic"), 2, "provider generic needs --generic-ip-address", None),

@@ -1,5 +1,8 @@
+import inspect
 import os
 import pty
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -8,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cli import main
-from cli.app import VERBS
+from cli.app import VERBS, load
 from infra.errors import MctlError
 from infra.stacks import records
-from tests.cli_runner import PROGRAM, Ran, Run, as_process, in_process
+from tests.cli_runner import PROGRAM, Ran, Run, in_process
 from tests.stack_outputs import outputs
 
 PANELS = ("Machines", "Connect", "Stacks", "This computer")
@@ -40,6 +43,28 @@ def test_every_verb_explains_itself(mctl: Run, verb: str) -> None:
     ran = mctl(verb, *arguments, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert f"Usage: mctl {verb} " in ran.out
+    assert verb == "create" or mctl("help", verb) == ran
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_shows_an_example_that_parses(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = load(verb)
+    (example,) = re.findall(r"^Example: `(.+)`$", inspect.cleandoc(command.help), re.MULTILINE)
+    (line,) = re.findall(rf"\bmctl {verb}[^)]*", example)
+    arguments = shlex.split(line)[2:]
+    monkeypatch.setattr(sys, "argv", ["mctl", verb, *arguments])
+    monkeypatch.delitem(sys.modules, f"cli.commands.{verb}")  # create's options are made from the command line
+    command = load(verb)
+    context = command.make_context(verb, list(arguments))
+    assert any(context.get_parameter_source(each.name).name == "COMMANDLINE" for each in command.params)
+
+
+def test_help_of_what_is_no_verb_is_a_usage_error(mctl: Run) -> None:
+    assert mctl("help") == mctl("--help")
+    assert mctl("help", "crate") == Ran(2, "", "mctl: 'crate' is not a command; did you mean 'create'?\n")
+    assert mctl("help", "ls", "ip") == Ran(
+        2, "", "Error: got unexpected extra argument(s) (ip)\n  hint: mctl help --help\n"
+    )
 
 
 def test_version_is_that_of_the_package(mctl: Run) -> None:
@@ -151,32 +176,3 @@ def test_errors_are_in_colour_on_a_terminal_alone() -> None:
     )
     assert on_terminal("ip", "nope", TERM="xterm", NO_COLOR="1") == UNKNOWN
     assert on_terminal("ip", "nope", TERM="dumb") == UNKNOWN
-
-
-def completed(words: str) -> list[str]:
-    ran = subprocess.run(
-        [PROGRAM],
-        env={**os.environ, "_MCTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.stderr == ""
-    return ran.stdout.split()
-
-
-def test_the_shell_completes_verbs_and_machines() -> None:
-    for name in ("web-1", "web-2", "db"):
-        records.save(outputs(name), stack="prod", project="/project")
-    assert completed("mctl st") == ["start", "stop", "status"]
-    assert completed("mctl ip web") == ["web-1", "web-2"]
-    assert completed("mctl ssh d") == ["db"]
-    assert completed("mctl nope x") == []
-    assert completed("mctl ip --js") == ["--json"]
-
-
-def test_completion_can_be_installed() -> None:
-    ran = as_process(variables={"_MCTL_COMPLETE": "source_bash"})
-    assert (ran.code, ran.err) == (0, "")
-    checked = subprocess.run(["bash", "-n"], input=ran.out, capture_output=True, text=True, check=True)
-    assert (checked.stderr, "_MCTL_COMPLETE=complete_bash" in ran.out) == ("", True)

@@ -117,7 +117,8 @@ def test_no_name_and_no_default_machine_is_exit_4(mctl: Run, verb: str) -> None:
     assert mctl(verb) == Ran(
         4,
         "",
-        'Error: No machine name(s) specified and no "default" machine exists\n  hint: mctl ls, or mctl create default\n',
+        'Error: No machine name(s) specified and no "default" machine exists\n'
+        "  hint: mctl ls, or mctl create default\n",
     )
 
 

@@ -33,6 +33,6 @@ def test_flags_become_their_long_forms(verb: str, line: str, argv: str) -> None:
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - OWN))
 def test_mctl_has_each_verb_with_these_flags(verb: str) -> None:
-    taken: Any = app._load(verb).params
+    taken: Any = app.load(verb).params
     spellings = {spelling for parameter in taken for spelling in parameter.opts}
     assert {f"--{flag.name}" for flag in VERBS[verb].flags} <= spellings

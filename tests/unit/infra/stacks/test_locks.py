@@ -5,13 +5,15 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 
-from infra.stacks.locks import CLIENT, abandoned, client, holders, is_held
+from infra.errors import StackLockedError
+from infra.stacks.locks import CLIENT, abandoned, client, holders, is_held, one_run
 
 TEXT = (
     "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
@@ -106,3 +108,29 @@ def test_a_lock_that_was_cut_off_is_held_by_nobody(tmp_path: Path) -> None:
 
 def test_holders_are_named() -> None:
     assert holders(message("elsewhere", 7)) == ["ann@elsewhere (pid 7)"]
+
+
+def test_one_run_keeps_others_from_its_stack_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCTL_HOME", str(tmp_path / "home"))
+    script = (
+        "import pathlib, time\n"
+        "from infra.stacks.locks import one_run\n"
+        f"lock = one_run(pathlib.Path({str(tmp_path)!r}), 'prod')\n"
+        "print('held', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(StackLockedError) as told:
+            one_run(tmp_path, "prod")
+        assert told.value.message == f"stack prod is locked by another mctl (pid {other.pid})"
+        assert told.value.mend == "wait for it to end, then run the same command again"
+        assert one_run(tmp_path, "test").is_locked
+    finally:
+        other.kill()
+        other.communicate()
+    ours = one_run(tmp_path, "prod")
+    assert ours.is_locked
+    assert one_run(tmp_path, "prod") is ours
