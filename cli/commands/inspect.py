@@ -23,7 +23,7 @@ def inspect(
 
     A template knows what the JSON shows, such as {{.docker_url}}, and the fields of docker-machine's config.json.
 
-    Example: `mctl inspect web-1`
+    Example: `mctl inspect -f '{{.docker_url}}' web-1`
     """
     del json
     typer.echo(reads.inspect(name, template=template), nl=False)

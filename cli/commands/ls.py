@@ -30,7 +30,7 @@ def ls(
 
     A name is filtered by a regular expression. A template that begins with `table` gets a header.
 
-    Example: `mctl ls --timeout 3`
+    Example: `mctl ls --filter driver=qemu --format "{{.Name}} {{.State}}"`
     """
     if quiet:
         typer.echo(reads.ls_names(filters or (), timeout=timeout, json=json), nl=False)
