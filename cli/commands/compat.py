@@ -29,6 +29,8 @@ def compat(
     """Let scripts that call docker-machine call mctl: the same program, under that name, speaks its command line.
 
     Its machines are those of MACHINE_STORAGE_PATH, else MCTL_HOME, else ~/.docker/machine.
+
+    Example: `mctl compat install --dir ~/.local/bin`
     """
     from cli.compat import install
 
