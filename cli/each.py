@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 Act = Callable[[str, "Report"], object]
 
 
-def each(names: Sequence[str] | None, act: Act, done: str) -> None:
+def each(names: Sequence[str] | None, act: Act, done: str, *, there: bool = True) -> None:
     """Act on each machine, or on `default`, show the progress, and say `done` with its name.
 
     All names are looked up before anything is done: NotFoundError. A failure is printed and does not keep the others
     from going on; the exit code is that of the first. A machine that is already in the state asked for is no failure.
+    there: False where the names are those of machines, or stacks, that are to come; each has a stack of its own.
     """
     names = list(dict.fromkeys(names or [lookup.default()]))
     failed = 0
-    for name, error in outcomes(names, act):
+    for name, error in outcomes(names, act, there=there):
         if error is None:
             typer.echo(done.format(name))
         elif isinstance(error, AlreadyError):
@@ -43,7 +44,7 @@ def each(names: Sequence[str] | None, act: Act, done: str) -> None:
         raise typer.Exit(failed)
 
 
-def outcomes(names: Sequence[str], act: Act) -> Iterator[tuple[str, MctlError | None]]:
+def outcomes(names: Sequence[str], act: Act, *, there: bool = True) -> Iterator[tuple[str, MctlError | None]]:
     """Give what came of each machine, in the order asked, as soon as it is known."""
     if len(names) == 1:
         yield names[0], side_by_side.attempt(lambda name: _act(act, name, alone=True), names[0])
@@ -51,7 +52,8 @@ def outcomes(names: Sequence[str], act: Act) -> Iterator[tuple[str, MctlError | 
     from infra.stacks import machines
 
     known: dict[str, MctlError | None] = {}
-    coming = side_by_side.run(machines.by_stack(names), lambda name: _act(act, name, alone=False))
+    groups = machines.by_stack(names) if there else [[name] for name in names]
+    coming = side_by_side.run(groups, lambda name: _act(act, name, alone=False))
     for name in names:
         while name not in known:
             known.update([next(coming)])

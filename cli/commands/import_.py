@@ -48,7 +48,7 @@ def _import(
         source = importing.choose(place, names, ssh_host_key, lambda: ask(passphrase_file, twice=False))
     parts = source.parts(names)
     if not dry_run:
-        each(parts, source.take, f'Imported {source.noun} "{{}}".')
+        each(parts, source.take, f'Imported {source.noun} "{{}}".', there=False)
         return
     rows, failure = importing.look_all(source, parts)
     typer.echo(as_json(rows) if json else table([HEADER, *map(_cells, rows)]), nl=False)

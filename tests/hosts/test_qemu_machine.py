@@ -62,9 +62,7 @@ def test_a_create_that_is_killed_while_the_vm_boots_is_finished_by_create_again_
 def test_a_container_runs_on_it_through_its_context_and_through_env(shop: Shop) -> None:
     shop.docker("--context", "vm", "import", "-", "tiny", stdin=tiny_image())
     script = 'eval "$(mctl env vm)" && docker run --rm tiny /bin/sh -c "echo from inside"'
-    said = subprocess.run(
-        ["bash", "-c", script], env=shop.with_programs(), capture_output=True, text=True, timeout=120
-    )
+    said = subprocess.run(["bash", "-c", script], env=shop.with_programs(), capture_output=True, text=True, timeout=120)
     assert (said.returncode, said.stdout, said.stderr) == (0, "from inside\n", "")
 
 
