@@ -71,7 +71,8 @@ def _globals(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     except UsageError as error:
         raise usage.IncorrectUsageError(error.message, usage.of_all()) from None
     home.looks_around = False
-    os.environ["MCTL_HOME"] = usage.storage(str(values.get("storage-path", "")))
+    store = usage.storage(str(values.get("storage-path", "")))
+    os.environ |= {"MCTL_HOME": store, "MACHINE_STORAGE_PATH": store}  # the second for `import`
     if values.get("debug") or flags.BOOLEANS.get(debug):
         os.environ["MCTL_DEBUG"] = "1"
     for name, why in usage.IDLE.items():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import app
-from cli.compat import entry, flags
+from cli.compat import create, entry, flags, usage
+from cli.compat.driver_flags import DRIVERS
 from cli.compat.verbs import VERBS
 
+PAGE = Path(app.__file__).parents[1] / "docs" / "compatibility.md"
 OWN = {"create", "help", "rm"}  # these read their flags themselves
 
 
@@ -36,3 +39,13 @@ def test_mctl_has_each_verb_with_these_flags(verb: str) -> None:
     taken: Any = app.load(verb).params
     spellings = {spelling for parameter in taken for spelling in parameter.opts}
     assert {f"--{flag.name}" for flag in VERBS[verb].flags} <= spellings
+
+
+def test_the_page_tells_of_every_verb_driver_and_flag() -> None:
+    page = PAGE.read_text()
+    spellings = {f"--{flag.name}" for flag in (*usage.GLOBALS, *create.SHARED)}
+    for flag in (flag for verb in VERBS.values() for flag in verb.flags):
+        short = flag.short or flag.name
+        spellings.add(f"-{short}" if len(short) == 1 else f"--{short}")
+    words = {*VERBS, *DRIVERS, *spellings, *(flag.env for flag in create.SHARED if flag.env)}
+    assert [word for word in sorted(words) if f"`{word}`" not in page] == []
