@@ -28,6 +28,7 @@ SPECIAL = {
     "provision": "provision",
     "rm": "rm",
 }
+THEIR_CODES = ("mount", "scp")  # verbs that end with the code of what they run, as ssh does
 
 
 def run(argv: Sequence[str]) -> int:
@@ -109,8 +110,9 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         from importlib import import_module
 
         code: int = import_module(f"cli.compat.{SPECIAL[verb]}").run(verb, names, values)
-        return code
-    return dispatch(as_mctl(verb, names, values))
+    else:
+        code = dispatch(as_mctl(verb, names, values))
+    return code if code in (0, INTERRUPTED) or verb in THEIR_CODES else words.FAILED
 
 
 def as_mctl(verb: str, names: Sequence[str], values: dict[str, flags.Value]) -> list[str]:

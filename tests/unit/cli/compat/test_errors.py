@@ -69,6 +69,10 @@ def machines(mctl_home: Path) -> Path:
             "ls -q --filter colour=red",
             "Unsupported filter key 'colour'\n  hint: --filter takes: driver, swarm, state, name, label\n",
         ),
+        (
+            "ls -t -5",
+            "Error: invalid value for '--timeout' / '-t': it must be at least 0.1\n  hint: docker-machine ls --help\n",
+        ),
         ("create a b", "Invalid command line. Found extra arguments [b]\n"),
         (
             "create a_b",
