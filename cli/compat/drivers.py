@@ -86,7 +86,8 @@ def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dic
     """
     provider = _provider(driver)
     if provider is None:
-        raise PreCreateError(_missing(driver))
+        known = sorted({*drivers.TABLE, *STAND_INS})
+        raise PreCreateError(_missing(driver), mend=f"drivers that work here: {', '.join(known)}")
     own = {flag.name: flag for flag in DRIVERS.get(driver, ())}
     stand_in = STAND_INS[driver].fields if provider.name not in (driver, drivers.ALIASES.get(driver)) else {}
     spelled = _spellings(provider)

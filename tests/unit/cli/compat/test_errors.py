@@ -123,7 +123,8 @@ def test_a_driver_that_has_no_provider_yet_exits_3_once_its_flags_are_read(docke
         3,
         "",
         'Error with pre-create check: "driver amazonec2 is provider aws of mctl, which this version does not have '
-        'yet"\n',
+        'yet"\n'
+        "  hint: drivers that work here: generic, qemu, virtualbox\n",
     )
 
 
