@@ -38,7 +38,7 @@ VERBS = {
     "status": Verb(MACHINES, "Show a machine's state"),
     "inspect": Verb(MACHINES, "Show all that is known of a machine, as JSON"),
     "regenerate-certs": Verb(MACHINES, "Make certificates of machines anew"),
-    "env": Verb(CONNECT, "Print the commands that point this shell's docker at a machine"),
+    "env": Verb(CONNECT, "Print what points this shell's docker at a machine"),
     "config": Verb(CONNECT, "Print the docker options that reach a machine"),
     "active": Verb(CONNECT, "Name the machine that docker uses in this shell"),
     "url": Verb(CONNECT, "Print the URL of a machine's Docker daemon"),

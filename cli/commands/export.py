@@ -22,6 +22,8 @@ def export(
     """Write a machine into one encrypted file, which another person takes over with mctl import FILE.
 
     It holds the machine's whole stack: other machines in it share the authority, so they come along.
+
+    Example: `mctl export web-1 -o web-1.mctl`
     """
     from infra.stacks import machines, moving, sealed_file
 

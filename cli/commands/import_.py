@@ -37,6 +37,8 @@ def _import(
     """Take over machines: of docker-machine, of another project, of an exported file, or a host by its address.
 
     Their containers go on running, and where they come from stays as it is.
+
+    Example: `mctl import --dry-run --from ~/.docker/machine`
     """
     from infra.stacks import importing
 

@@ -27,6 +27,8 @@ def regenerate_certs(
 
     Hosts are reached over SSH, so it also helps where certificates have ended. A new authority overlaps with the one
     before until every machine has changed over. Stopped half-way, the same command goes on.
+
+    Example: `mctl regenerate-certs web-1`
     """
     from infra.stacks import certificates
 
