@@ -169,13 +169,11 @@ def missing(name: str) -> NotFoundError | RecordError:
 def begin(name: str, *, provider: str, stack: str, project: str) -> None:
     """Leave a trace of a machine that is about to be made: whoever looks into the store must see it to remove it.
 
-    GitLab Runner removes what has a config.json, and nothing else.
+    GitLab Runner removes what has a config.json, and nothing else. Raises RecordError where the disk refuses.
     """
-    from infra.stacks import record_files
-
     blank = {field: KINDS[kind]() for field, kind in Record.__annotations__.items()}
     record = Record({**blank, "name": name, "provider": provider, "stack": stack, "project": project})
-    record_files.write(folder(name), {CONFIG: config_json(record, own_key=False).encode()})
+    _write(name, {CONFIG: config_json(record, own_key=False).encode()})
 
 
 def config_json(record: Record, *, own_key: bool) -> str:
@@ -199,7 +197,7 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
     one rename; of one that is there, only the files that differ are replaced. Raises RecordError where the outputs are
     not a machine's or the disk refuses.
     """
-    from infra.stacks import expiry, record_files
+    from infra.stacks import expiry
 
     name = outputs["name"]
     try:
@@ -213,6 +211,13 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
             machine=name,
             mend=f"mctl up {stack}",
         ) from None
+    _write(name, files)
+    return record
+
+
+def _write(name: str, files: Mapping[str, bytes | None]) -> None:
+    from infra.stacks import record_files
+
     try:
         record_files.write(folder(name), files)
     except OSError as error:
@@ -221,7 +226,6 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
             machine=name,
             mend=f"make room or rights in {home('machines')}, then mctl refresh {name}",
         ) from None
-    return record
 
 
 def of_stack(stack: str, project: str) -> list[str]:
