@@ -27,6 +27,7 @@ def acts(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> Acts:
 
     monkeypatch.setattr(output, "program", output.program)
     monkeypatch.setattr(home, "looks_around", home.looks_around)
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(mctl_home))
     monkeypatch.setattr(machines, "set_running", set_running)
     monkeypatch.setattr(machines, "restart", lambda name, report: done.append((name, "restart")))
     for name in ("default", "web-1"):
