@@ -85,8 +85,8 @@ def test_progress_is_told_as_docker_machine_does(making: Making, capsys: pytest.
 def test_every_shared_flag_becomes_part_of_the_declaration(making: Making, capsys: pytest.CaptureFixture[str]) -> None:
     flags = (
         "--engine-install-url none --engine-opt a=1 --engine-opt=b --engine-label x=y "
-        "--engine-insecure-registry r:5000 --engine-registry-mirror https://m --engine-storage-driver overlay2 --engine-env K=V,W "
-        "--tls-san san.example --engine-version 27 --ssh-host-key accept-new"
+        "--engine-insecure-registry r:5000 --engine-registry-mirror https://m --engine-storage-driver overlay2 "
+        "--engine-env K=V,W --tls-san san.example --engine-version 27 --ssh-host-key accept-new"
     )
     assert run(capsys, *LINE, *flags.split()).code == 0
     assert making.specs == [
