@@ -1,7 +1,7 @@
 """Every option of docker-machine's 15 drivers, with its default and its environment variable.
 
-https://docs.docker.com/machine/drivers/ as of 0.16.2, read from the drivers' own flags. A default is docker-machine's;
-what mctl's provider takes instead is said there.
+Read from the drivers' own flags: drivers/*/*.go at github.com/docker/machine, b170508b. A default is docker-machine's;
+mctl's provider may have another.
 """
 
 from __future__ import annotations

@@ -26,9 +26,12 @@ def run(verb: str, names: Sequence[str], values: dict[str, Value]) -> int:
     elif verb == "inspect" and not values.get("format"):
         sys.stdout.write(_config_json(names[0] if names else None))
         return 0
-    elif verb == "version" and not names:
-        sys.stdout.write(f"{usage.NAME} version {usage.version()}\n")
-        return 0
+    elif verb == "version":
+        if not names:
+            sys.stdout.write(f"{usage.NAME} version {usage.version()}\n")
+            return 0
+        if not lookup.find(names[0]).running:
+            raise words.PlainError(words.HOST_NOT_RUNNING)
     return dispatch(as_mctl(verb, names, values))
 
 
@@ -41,7 +44,7 @@ def _reach(name: str | None) -> None:
 
     state = states.probe(record, CONNECT_SECONDS)
     if not state.docker_version:
-        raise words.PlainError(f"Error running connection boilerplate: {state.error or 'Host is not running'}")
+        raise words.PlainError(f"Error running connection boilerplate: {state.error or words.HOST_NOT_RUNNING}")
 
 
 def _config_json(name: str | None) -> str:

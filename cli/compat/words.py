@@ -14,7 +14,7 @@ from infra.errors import (
     UsageError,
 )
 
-NOT_RUNNING = "is not running"
+NOT_RUNNING, HOST_NOT_RUNNING = "is not running", "Host is not running"
 UNSUPPORTED = "driver does not support"
 INVALID_NAME = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
 CONFIGURING = "Error setting machine configuration from flags provided"
@@ -51,9 +51,7 @@ def known(error: MctlError, verb: str) -> str | None:
     if isinstance(error, NameTakenError):
         return f'Docker machine "{name}" already exists'
     if isinstance(error, HostError) and error.message.endswith(NOT_RUNNING):
-        return (
-            f'Error: Cannot run SSH command: Host "{name}" is not running' if verb == "ssh" else "Host is not running"
-        )
+        return f'Error: Cannot run SSH command: Host "{name}" is not running' if verb == "ssh" else HOST_NOT_RUNNING
     if isinstance(error, AlreadyError | PlainError) or UNSUPPORTED in error.message:
         return error.message
     return None

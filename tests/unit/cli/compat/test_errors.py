@@ -50,6 +50,7 @@ def machines(mctl_home: Path) -> Path:
         ("ls web-1", TOO_MANY),
         ("url off", "Host is not running\n"),
         ("config off", "Host is not running\n"),
+        ("version off", "Host is not running\n"),
         ("env off --shell bash", "Host is not running\n"),
         ("ssh off", 'Error: Cannot run SSH command: Host "off" is not running\n'),
         (
