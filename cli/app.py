@@ -52,6 +52,7 @@ VERBS = {
     "preview": Verb(STACKS, "Show what `up` would do"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
+    "compat": Verb(COMPUTER, "Answer to the name docker-machine"),
     "help": Verb(COMPUTER, "Explain a verb"),
     "completion": Verb(COMPUTER, "Print what makes a shell complete mctl's command lines"),
     "version": Verb(COMPUTER, "Show the version of mctl, or of a machine's Docker"),

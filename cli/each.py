@@ -30,7 +30,7 @@ def each(names: Sequence[str] | None, act: Act, done: str | Callable[[str], str]
     """
     names = list(dict.fromkeys(names or [lookup.default()]))
     failed = 0
-    for name, error in _outcomes(names, act, there=there):
+    for name, error in outcomes(names, act, there=there):
         if error is None:
             typer.echo(done.format(name) if isinstance(done, str) else done(name))
         elif isinstance(error, AlreadyError):
@@ -45,7 +45,7 @@ def each(names: Sequence[str] | None, act: Act, done: str | Callable[[str], str]
         raise typer.Exit(failed)
 
 
-def _outcomes(names: Sequence[str], act: Act, *, there: bool) -> Iterator[tuple[str, MctlError | None]]:
+def outcomes(names: Sequence[str], act: Act, *, there: bool = True) -> Iterator[tuple[str, MctlError | None]]:
     """Give what came of each machine, in the order asked, as soon as it is known."""
     if len(names) == 1:
         yield names[0], side_by_side.attempt(lambda name: _act(act, name, alone=True), names[0])

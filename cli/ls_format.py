@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cli.go_template import Struct, Template
-from cli.output import table
+from cli.output import named, table
 from infra.stacks import config_json
 from infra.stacks.listing import Listed
 
@@ -68,7 +68,7 @@ def _fields(machine: Listed) -> Struct:
         SwarmOptions=record and config_json.swarm_options(),
         Swarm=machine.swarm,
         EngineOptions=record and config_json.engine_options(record),
-        Error=" ".join(machine.error.split()),
+        Error=named(" ".join(machine.error.split())),
         DockerVersion=f"v{machine.docker_version}" if machine.docker_version else "Unknown",
         ResponseTime=f"{seconds:g}s" if seconds >= 1 else f"{machine.milliseconds}ms",
         Stack=machine.stack,

@@ -1,4 +1,4 @@
-"""Where `mctl` begins: plain reads are answered at once, the rest goes to the typer app, and every error ends here."""
+"""Where the program begins: plain reads are answered at once, the rest goes to typer, and every error ends here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.errors import MctlError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 BROKEN_PIPE, INTERRUPTED = 1, 130
 
@@ -19,7 +19,7 @@ def main() -> int:
     """Run one command line and give its exit code."""
     argv = sys.argv[1:]
     try:
-        code = run(argv)
+        code = _speaker()(argv)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has gone, and Python would complain once more when it flushes at exit.
@@ -32,10 +32,19 @@ def main() -> int:
     return code
 
 
+def _speaker() -> Callable[[Sequence[str]], int]:
+    """Choose the command line that the program's name asks for."""
+    if os.path.basename(sys.argv[0]).removesuffix(".exe") != "docker-machine":
+        return run
+    from cli.compat import entry
+
+    return entry.run
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command line; errors become text on stderr and an exit code."""
     try:
-        return _dispatch(argv)
+        return dispatch(argv)
     except BrokenPipeError:
         raise
     except MctlError as error:
@@ -56,7 +65,8 @@ def run(argv: Sequence[str]) -> int:
         return 1
 
 
-def _dispatch(argv: Sequence[str]) -> int:
+def dispatch(argv: Sequence[str]) -> int:
+    """Run one command line and give its exit code. Raises MctlError."""
     text = fast.answer(argv)
     if text is not None:
         sys.stdout.write(text)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from infra.errors import MctlError
 
 GAP = 3
+program = "mctl"  # what hints call this program; whoever speaks for it under another name says so here
 LEAST_WIDTH = 5
 
 
@@ -59,14 +60,22 @@ def print_error(error: MctlError) -> None:
 
 
 def say(subject: str, message: str, mend: str | None) -> None:
-    """Write `subject: message` and the hint to stderr, in colour on a terminal unless NO_COLOR is set."""
+    """Write `subject: message` and the hint to stderr, in colour on a terminal unless NO_COLOR is set.
+
+    Without a subject, the message stands alone.
+    """
     red, dim, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[0m") if _in_colour(sys.stderr) else ("", "", "")
-    text = f"{red}{subject}:{plain} {message}\n"
+    text = f"{red}{subject}:{plain} {message}\n" if subject else f"{message}\n"
     if mend:
-        text += f"  {dim}hint:{plain} {mend}\n"
+        text += f"  {dim}hint:{plain} {named(mend)}\n"
     sys.stdout.flush()
     sys.stderr.write(text)
     sys.stderr.flush()
+
+
+def named(text: str) -> str:
+    """Call this program in a hint by the name that it speaks under."""
+    return text.replace("mctl ", f"{program} ")
 
 
 def _is_given(flags: Sequence[str], argv: Sequence[str]) -> bool:

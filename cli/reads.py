@@ -91,7 +91,7 @@ def env(
     json: bool = False,
 ) -> str:
     """Give the commands that point this shell's docker at a machine, or back. Warns of certificates about to end."""
-    from cli import shells
+    from cli import output, shells
 
     if unset and name is not None:
         raise UsageError("Expected no machine name when the -u flag is present", mend="mctl env -u")
@@ -100,7 +100,7 @@ def env(
     if json:
         return _json(variables)
     flags = [f"--shell {shell}" if shell else "", "--no-proxy" if no_proxy else "", "-u" if unset else "", name]
-    return shells.script(known, variables, " ".join(["mctl env", *filter(None, flags)]))
+    return shells.script(known, variables, " ".join([output.program, "env", *filter(None, flags)]))
 
 
 def _json(value: Any) -> str:

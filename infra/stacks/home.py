@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Whether a project of the current folder counts, and not the home alone: docker-machine knew of none.
+looks_around = True
+
 
 def home(*parts: str) -> str:
     """Give the path of mctl's home, or of a folder in it, made private (0700) where it is not there yet."""
@@ -14,6 +17,14 @@ def home(*parts: str) -> str:
         folder = os.path.join(folder, part)
         _private(folder)
     return folder
+
+
+def around() -> list[str]:
+    """Give the folders where a project may be: the current one, and those above it."""
+    folders = [os.getcwd()] if looks_around else []
+    while folders and folders[-1] != os.path.dirname(folders[-1]):
+        folders.append(os.path.dirname(folders[-1]))
+    return folders
 
 
 def _private(folder: str) -> None:

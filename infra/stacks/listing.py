@@ -1,6 +1,7 @@
 """Every machine in reach, with the state it is in right now.
 
-In reach is what has a record here, and what the project around the current folder declares.
+In reach is what has a record here, and what the project around the current folder declares. What docker-machine left
+in the same folder is shown too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from infra.stacks import active, expiry, lookup, project, records, states
 from infra.stacks.filters import Filters
 from infra.stacks.records import Record
 
+FOREIGN = "docker-machine's: mctl import {} takes it over"
 NO_RECORD = "no record here yet: mctl refresh {0} fetches it, mctl up {0} makes the machine"
 
 
@@ -52,6 +54,8 @@ def machines(timeout: float, filters: Filters) -> tuple[list[Listed], MctlError 
             found.pop(name, None)
         except MctlError as damaged:
             found[name] = Listed(name=name, state=states.ERROR, error=f"{damaged.message}; {damaged.mend}")
+    for name in filter(filters.keep_name, records.foreign()):
+        found.setdefault(name, Listed(name=name, state=states.ERROR, error=FOREIGN.format(name)))
     rows = [found[name] for name in records.in_order(found)]
     kept = [row for row in rows if filters.keep_declared(row.driver, row.record.labels if row.record else {})]
     return [row for row in _asked(kept, timeout) if filters.keep_state(row.state)], error

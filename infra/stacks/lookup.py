@@ -6,7 +6,7 @@ import os
 
 from infra.errors import MctlError, NotFoundError
 from infra.stacks import records
-from infra.stacks.home import home
+from infra.stacks.home import around, home
 from infra.stacks.records import DEFAULT
 
 TYPE_CHECKING = False
@@ -68,12 +68,7 @@ def _is_declared(name: str) -> bool:
 
 def _declarations() -> Iterator[str]:
     """Give the file of each stack of the projects in mctl's home, and from the current folder upward."""
-    folder = os.getcwd()
-    folders = [home(), folder]
-    while folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-        folders.append(folder)
-    for folder in folders:
+    for folder in (home(), *around()):
         files = os.listdir(folder) if os.path.isfile(os.path.join(folder, "Pulumi.yaml")) else []
         for file in files:
             if file.startswith("Pulumi.") and file.endswith(".yaml") and file != "Pulumi.yaml":

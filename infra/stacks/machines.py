@@ -46,11 +46,13 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     """
     folder = project.find_project()
     refuse_taken(folder, spec.name, stack)
+    _refuse_foreign(spec.name)
     program.check(spec)
     driver = drivers.load(spec.provider)
     spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
+    records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
     phases = opened.up(mend=f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it")
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
@@ -129,13 +131,13 @@ def remove(name: str, report: Report) -> None:
     try:
         folder, stack = locate(name)
     except (NotFoundError, RecordError):
-        if not records.exists(name):
+        if not records.has_folder(name):
             raise
         _forget(name, report)
         return
     declared = project.machines(folder, stack)
     if declared and name not in declared:
-        raise _unknown(name)  # it is the name of a stack
+        raise records.missing(name)  # it is the name of a stack
     others = [machine for machine in declared if machine != name]
     whole = not others and project.is_ours_alone(folder, stack)
     opened = None
@@ -199,10 +201,10 @@ def locate(name: str) -> tuple[Path, str]:
     stack = project.stack_of(folder, name) or (name if name in project.stacks(folder) else None)
     if stack:
         return folder, stack
-    if damaged:
+    if damaged and records.exists(name):
         mend = f"mctl refresh {name} in the folder of its project; mctl rm {name} forgets it here"
         raise RecordError(damaged.message, machine=name, mend=mend)
-    raise _unknown(name)
+    raise records.missing(name)
 
 
 def by_stack(names: Sequence[str]) -> list[list[str]]:
@@ -212,7 +214,7 @@ def by_stack(names: Sequence[str]) -> list[list[str]]:
         try:
             where: tuple[Path, str] | str = locate(name)
         except (NotFoundError, RecordError):
-            if not records.exists(name):
+            if not records.has_folder(name):
                 raise
             where = name  # only a record is left of it
         groups.setdefault(where, []).append(name)
@@ -224,12 +226,8 @@ def declaration(name: str) -> tuple[Path, str, MachineSpec]:
     folder, stack = locate(name)
     declared = project.machines(folder, stack)
     if name not in declared:
-        raise _unknown(name)
+        raise records.missing(name)
     return folder, stack, MachineSpec.from_config(name, declared[name])
-
-
-def _unknown(name: str) -> NotFoundError:
-    return NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
 
 
 def refuse_taken(folder: Path, name: str, stack: str) -> None:
@@ -244,6 +242,15 @@ def refuse_taken(folder: Path, name: str, stack: str) -> None:
     if records.exists(name):
         raise NameTakenError(
             f'machine "{name}" already exists', machine=name, mend=f"choose another name, or remove it: mctl rm {name}"
+        )
+
+
+def _refuse_foreign(name: str) -> None:
+    if records.is_foreign(name):
+        raise NameTakenError(
+            f'machine "{name}" already exists, made by docker-machine',
+            machine=name,
+            mend=f"choose another name, or take it over: mctl import {name}",
         )
 
 

@@ -25,7 +25,7 @@ from infra.authority import ADOPTED as ADOPTED_GENERATION
 from infra.authority import AuthoritySpec
 from infra.errors import MctlError, UsageError
 from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec
-from infra.stacks.home import home
+from infra.stacks.home import around, home
 
 PROJECT = "mctl"
 KEY = "mctl:machines"
@@ -41,8 +41,7 @@ def find_project() -> Path:
 
     Ours is one whose `name` is `mctl`. Raises UsageError for one that lacks what Pulumi needs.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    for folder in map(Path, around()):
         file = folder / "Pulumi.yaml"
         if file.is_file():
             settings = _read(file)

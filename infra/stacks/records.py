@@ -1,9 +1,9 @@
 """What this computer keeps of each machine: a folder `$MCTL_HOME/machines/NAME/`.
 
-machine.json (public facts), ca.pem, cert.pem and key.pem (as DOCKER_CERT_PATH wants them), known_hosts, and id_ed25519
-where the machine has an SSH key of its own. All files are 0600 in a 0700 folder. A record is a cache of stack outputs:
-it can always be written anew. A reader never sees half a file. Reads import next to nothing: they decide how long a
-prompt waits for `mctl env`.
+machine.json (public facts), ca.pem, cert.pem and key.pem (as DOCKER_CERT_PATH wants them), known_hosts, id_ed25519
+where the machine has an SSH key of its own, and config.json for who reads docker-machine's store. All files are 0600 in
+a 0700 folder. A record is a cache of stack outputs: it can always be written anew. A reader never sees half a file.
+Reads import next to nothing: they decide how long a prompt waits for `mctl env`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ VERSION = 1
 DEFAULT = "default"
 FACTS = "machine.json"
 OWN_KEY = "id_ed25519"
+CONFIG, STACK = "config.json", "Stack"
 FILES = (FACTS, "ca.pem", "cert.pem", "key.pem", "known_hosts", OWN_KEY)
 KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict, "dict[str, Any]": dict, "list[str]": list}
 
@@ -106,7 +107,27 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 def exists(name: str) -> bool:
     """Tell whether a machine has a record, readable or not."""
-    return _may_be_name(name) and os.path.exists(os.path.join(folder(name), FACTS))
+    return _has(name, FACTS)
+
+
+def is_begun(name: str) -> bool:
+    """Tell whether a machine's making has begun, and it has no record yet."""
+    return not exists(name) and _is_config_ours(name)
+
+
+def has_folder(name: str) -> bool:
+    """Tell whether there is something of a machine here to remove: its record, or the trace of its begun making."""
+    return exists(name) or is_begun(name)
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a folder here is a machine's that docker-machine made, and that mctl has not taken over."""
+    return not exists(name) and _has(name, CONFIG) and not _is_config_ours(name)
+
+
+def foreign() -> list[str]:
+    """List the machines in this folder that are docker-machine's."""
+    return in_order(name for name in os.listdir(home("machines")) if is_foreign(name))
 
 
 def changed(file: str) -> int:
@@ -118,9 +139,9 @@ def changed(file: str) -> int:
 
 
 def load(name: str) -> Record:
-    """Read a record. Raises NotFoundError, or RecordError for one that is damaged."""
+    """Read a record. Raises NotFoundError, or RecordError for one that is damaged or docker-machine's."""
     if not exists(name):
-        raise NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
+        raise missing(name)
     import json  # a third of a read's time, and `ls -q` needs none
 
     file = os.path.join(folder(name), FACTS)
@@ -136,6 +157,39 @@ def load(name: str) -> Record:
         ) from None
 
 
+def missing(name: str) -> NotFoundError | RecordError:
+    """Give the error of a machine that has no record."""
+    if is_foreign(name):
+        return RecordError(
+            f"machine \"{name}\" is docker-machine's, and not mctl's yet", machine=name, mend=f"mctl import {name}"
+        )
+    return NotFoundError(f'machine "{name}" does not exist', machine=name, mend=f"mctl ls, or mctl create {name}")
+
+
+def begin(name: str, *, provider: str, stack: str, project: str) -> None:
+    """Leave a trace of a machine that is about to be made: whoever looks into the store must see it to remove it.
+
+    GitLab Runner removes what has a config.json, and nothing else. Raises RecordError where the disk refuses.
+    """
+    blank = {field: KINDS[kind]() for field, kind in Record.__annotations__.items()}
+    record = Record({**blank, "name": name, "provider": provider, "stack": stack, "project": project})
+    _write(name, {CONFIG: config_json(record, own_key=False).encode()})
+
+
+def config_json(record: Record, *, own_key: bool) -> str:
+    """Write a machine as docker-machine's config.json does, and its stack, by which ours is told from theirs.
+
+    own_key: it has an SSH key of its own.
+    """
+    import json
+
+    from infra.stacks import config_json
+
+    shaped = config_json.shape(record)
+    shaped["Driver"]["SSHKeyPath"] = os.path.join(record.folder, OWN_KEY) if own_key else ""
+    return json.dumps({**shaped, STACK: record.stack}, indent=4) + "\n"
+
+
 def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[str, int] = ("", 0)) -> Record:
     """Write the record of a machine from its stack outputs, secrets included.
 
@@ -143,7 +197,7 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
     one rename; of one that is there, only the files that differ are replaced. Raises RecordError where the outputs are
     not a machine's or the disk refuses.
     """
-    from infra.stacks import expiry, record_files
+    from infra.stacks import expiry
 
     name = outputs["name"]
     try:
@@ -157,6 +211,13 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
             machine=name,
             mend=f"mctl up {stack}",
         ) from None
+    _write(name, files)
+    return record
+
+
+def _write(name: str, files: Mapping[str, bytes | None]) -> None:
+    from infra.stacks import record_files
+
     try:
         record_files.write(folder(name), files)
     except OSError as error:
@@ -165,7 +226,6 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
             machine=name,
             mend=f"make room or rights in {home('machines')}, then mctl refresh {name}",
         ) from None
-    return record
 
 
 def of_stack(stack: str, project: str) -> list[str]:
@@ -186,7 +246,8 @@ def remove(name: str) -> None:
     from infra.stacks import record_files
 
     if _may_be_name(name):
-        record_files.remove(folder(name), FILES)
+        config = (CONFIG,) if _is_config_ours(name) else ()
+        record_files.remove(folder(name), (*FILES, *config))
 
 
 def known_hosts(record: Record) -> str:
@@ -206,8 +267,11 @@ def _files(record: Record, outputs: Mapping[str, Any]) -> dict[str, bytes | None
         "key.pem": _text(outputs, "client_key"),
         "known_hosts": known_hosts(record),
         OWN_KEY: own_key.strip() + "\n" if own_key else None,
+        CONFIG: config_json(record, own_key=bool(own_key)),
         FACTS: json.dumps(record.facts(), indent=4) + "\n",
     }
+    if _has(record.name, CONFIG) and not _is_config_ours(record.name):
+        del texts[CONFIG]  # docker-machine goes on using its own
     return {file: None if text is None else text.encode() for file, text in texts.items()}
 
 
@@ -234,6 +298,20 @@ def _check(name: str, facts: Any) -> None:
         raise ValueError(f"it is of version {facts['version']}, and this mctl reads version {VERSION}")
     if facts["name"] != name:
         raise ValueError(f"it is that of machine {facts['name']!r}")
+
+
+def _has(name: str, file: str) -> bool:
+    return _may_be_name(name) and os.path.exists(os.path.join(folder(name), file))
+
+
+def _is_config_ours(name: str) -> bool:
+    import json
+
+    try:
+        with open(os.path.join(folder(name), CONFIG), encoding="utf-8") as stream:
+            return STACK in json.load(stream)
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _may_be_name(name: str) -> bool:

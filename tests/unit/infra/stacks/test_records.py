@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import NotFoundError, RecordError
-from infra.stacks import record_files, records
+from infra.stacks import config_json, record_files, records
 from tests.certificates import DAYS, Authority
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import HOST_KEY, outputs
@@ -30,6 +30,7 @@ def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: P
     record = save("web-1", engine={"storage_driver": "overlay2"}, tls_sans=["db.example"])
     files = contents("web-1")
     facts = json.loads(files.pop("machine.json"))
+    assert json.loads(files.pop("config.json")) == {**config_json.shape(record), "Stack": "prod"}
     assert files == {
         "ca.pem": "the CA\n",
         "cert.pem": "the client's certificate\n",
@@ -160,8 +161,47 @@ def test_saving_a_new_address_replaces_only_the_files_that_name_it() -> None:
     before = {file.name: file.stat().st_ino for file in Path(records.folder("web-1")).iterdir()}
     save("web-1", address="192.0.2.8", docker_url="tcp://192.0.2.8:2376")
     after = {file.name: file.stat().st_ino for file in Path(records.folder("web-1")).iterdir()}
-    assert {name for name in before if before[name] != after[name]} == {"machine.json", "known_hosts"}
+    assert {name for name in before if before[name] != after[name]} == {*("machine.json", "config.json", "known_hosts")}
     assert records.load("web-1").created == created
+
+
+def test_what_has_begun_is_there_to_remove_and_is_no_record_yet() -> None:
+    records.begin("web-1", provider="qemu", stack="prod", project="/project")
+    assert (records.is_begun("web-1"), records.exists("web-1"), records.names()) == (True, False, [])
+    assert records.has_folder("web-1")
+    assert set(contents("web-1")) == {"config.json"}
+    config = json.loads(contents("web-1")["config.json"])
+    assert (config["Name"], config["DriverName"], config["Driver"]["IPAddress"]) == ("web-1", "qemu", "")
+    save("web-1")
+    assert (records.is_begun("web-1"), records.exists("web-1")) == (False, True)
+    assert json.loads(contents("web-1")["config.json"])["Driver"]["IPAddress"] == "192.0.2.7"
+
+
+def test_a_folder_of_docker_machine_is_told_from_ours(mctl_home: Path) -> None:
+    save("web-1")
+    records.begin("web-2", provider="qemu", stack="prod", project="/project")
+    theirs = mctl_home / "machines" / "old"
+    theirs.mkdir()
+    (theirs / "config.json").write_text("{}")
+    assert records.foreign() == ["old"]
+    assert not records.has_folder("old")
+    with pytest.raises(RecordError) as error:
+        records.load("old")
+    assert (error.value.message, error.value.mend) == (
+        "machine \"old\" is docker-machine's, and not mctl's yet",
+        "mctl import old",
+    )
+
+
+def test_a_machine_that_was_taken_over_keeps_docker_machines_own_config(mctl_home: Path) -> None:
+    theirs = mctl_home / "machines" / "old"
+    theirs.mkdir(parents=True)
+    (theirs / "config.json").write_text('{"Name": "old"}')
+    save("old")
+    assert (records.exists("old"), records.is_foreign("old")) == (True, False)
+    assert (theirs / "config.json").read_text() == '{"Name": "old"}'
+    records.remove("old")
+    assert [file.name for file in theirs.iterdir()] == ["config.json"]
 
 
 def test_a_key_that_others_may_read_is_made_private_again() -> None:
@@ -326,7 +366,7 @@ def test_processes_that_save_the_same_new_machine_both_succeed() -> None:
     running = [subprocess.Popen([sys.executable, "-c", script], cwd=root) for _ in range(4)]
     assert [process.wait() for process in running] == [0, 0, 0, 0]
     assert os.listdir(Path(records.folder("web-1")).parent) == ["web-1"]
-    assert len(contents("web-1")) == 6
+    assert len(contents("web-1")) == 7
 
 
 def test_reading_imports_next_to_nothing() -> None:

@@ -1,0 +1,134 @@
+"""docker-machine's drivers as mctl's providers: whose flags they take, and what those mean there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any, NamedTuple, get_origin, get_type_hints
+
+from cli.compat import flags
+from cli.compat.driver_flags import DRIVERS
+from cli.compat.words import PlainError
+from cli.output import say
+from infra.components import drivers
+from infra.errors import PreCreateError, UsageError
+
+# The provider that is to take a driver's machines, where it is called otherwise.
+PROVIDERS = {
+    "amazonec2": "aws",
+    "google": "gcp",
+    "vmwarevcloudair": "vcd",
+    "vmwarevsphere": "vsphere",
+}
+GIB_IN_MB = 1024
+MOST_CPUS = 32  # docker-machine's own limit
+
+
+def _processors(count: int) -> int:
+    return min(os.cpu_count() or 1, MOST_CPUS) if count == -1 else count
+
+
+class StandIn(NamedTuple):
+    """A provider that makes a driver's machines while there is none of its own.
+
+    fields: by flag, the provider's option and how the value becomes its.
+    """
+
+    provider: str
+    fields: Mapping[str, tuple[str, Callable[[Any], Any]]]
+
+
+STAND_INS = {
+    "virtualbox": StandIn(
+        "qemu",
+        {
+            "virtualbox-memory": ("memory", int),
+            "virtualbox-cpu-count": ("cpu_count", _processors),
+            "virtualbox-disk-size": ("disk_size", lambda megabytes: -(-megabytes // GIB_IN_MB)),
+        },
+    )
+}
+
+
+def chosen(arguments: Sequence[str]) -> str:
+    """Find the driver that a command line names, before it is parsed: its flags depend on it."""
+    found = os.environ.get("MACHINE_DRIVER") or "virtualbox"
+    for position, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if argument == "--":
+            break
+        if flag in ("-d", "--d", "-driver", "--driver"):
+            found = value if equals else (list(arguments[position + 1 :]) or [found])[0]
+    return found
+
+
+def flags_of(driver: str) -> tuple[flags.Flag, ...]:
+    """Give a driver's flags: docker-machine's, and those of its provider here. Raises PlainError for an unknown one."""
+    found = {flag.name: flag for flag in DRIVERS.get(driver, ())}
+    if provider := _provider(driver):
+        hints = get_type_hints(provider.args)
+        for field in fields(provider.args):
+            own = _flag(provider, field, hints[field.name])
+            found.setdefault(own.name, own)
+    elif driver not in DRIVERS:
+        raise PlainError(
+            f'Driver "{driver}" not found. Do you have the plugin binary "docker-machine-driver-{driver}" accessible '
+            "in your PATH?"
+        )
+    return tuple(found.values())
+
+
+def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dict[str, Any]]:
+    """Give the provider and its options. values: the flags that are set.
+
+    Raises PreCreateError where there is no such provider yet, UsageError where it needs more.
+    """
+    provider = _provider(driver)
+    if provider is None:
+        known = sorted({*drivers.TABLE, *STAND_INS})
+        raise PreCreateError(_missing(driver), mend=f"drivers that work here: {', '.join(known)}")
+    own = {flag.name: flag for flag in DRIVERS.get(driver, ())}
+    stand_in = STAND_INS[driver].fields if provider.name not in (driver, drivers.ALIASES.get(driver)) else {}
+    spelled = _spellings(provider)
+    options = {field: convert(values.get(flag, own[flag].default)) for flag, (field, convert) in stand_in.items()}
+    options |= {spelled[flag]: value for flag, value in values.items() if flag in spelled}
+    for field in fields(provider.args):
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in options:
+            raise UsageError(f"{driver} driver requires the {drivers.flag(provider, field)} option")
+    if stand_in:
+        say("Notice", f"a machine of driver {driver} is one of provider {provider.name} here", None)
+    idle = [f"--{flag}" for flag in values if flag in own and flag not in spelled and flag not in stand_in]
+    if idle:
+        say("Notice", f"provider {provider.name} has no use for {', '.join(idle)}", None)
+    return provider.name, options
+
+
+def _provider(driver: str) -> drivers.Driver | None:
+    name = drivers.ALIASES.get(driver, driver)
+    if name not in drivers.TABLE and driver in STAND_INS:
+        name = STAND_INS[driver].provider
+    return drivers.load(name) if name in drivers.TABLE else None
+
+
+def _missing(driver: str) -> str:
+    if driver == "none":
+        return "driver none makes no machine: point docker at a URL with `docker context create`"
+    return f"driver {driver} is provider {PROVIDERS.get(driver, driver)} of mctl, which this version does not have yet"
+
+
+def _spellings(provider: drivers.Driver) -> dict[str, str]:
+    """Give the provider's option of each flag, docker-machine's spellings among them."""
+    return {
+        spelling.removeprefix("--"): field.name
+        for field in fields(provider.args)
+        for spelling in (drivers.flag(provider, field), *field.metadata["aliases"])
+    }
+
+
+def _flag(provider: drivers.Driver, field: Field[Any], hint: Any) -> flags.Flag:
+    default: flags.Value = () if get_origin(hint) is tuple else {bool: False, int: 0}.get(hint, "")
+    if type(field.default) is type(default):
+        default = field.default
+    name = drivers.flag(provider, field).removeprefix("--")
+    return flags.Flag(name, default, field.metadata["env"], text=field.metadata["help"])

@@ -1,0 +1,126 @@
+"""docker-machine's drivers: every flag is known, and what has a provider becomes its options."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from cli.compat import drivers, flags
+from cli.compat.driver_flags import DRIVERS
+from infra.errors import MctlError, PreCreateError, UsageError
+
+# How many flags each driver of docker-machine 0.16.2 has.
+COUNTS = {
+    "amazonec2": 32,
+    "azure": 22,
+    "digitalocean": 14,
+    "exoscale": 12,
+    "generic": 5,
+    "google": 18,
+    "hyperv": 8,
+    "none": 1,
+    "openstack": 30,
+    "rackspace": 10,
+    "softlayer": 16,
+    "virtualbox": 16,
+    "vmwarefusion": 8,
+    "vmwarevcloudair": 13,
+    "vmwarevsphere": 16,
+}
+
+
+def test_every_flag_of_every_driver_is_listed_under_its_name() -> None:
+    assert {driver: len({flag.name for flag in known}) for driver, known in DRIVERS.items()} == COUNTS
+    for driver, known in DRIVERS.items():
+        assert all(flag.name.startswith(f"{driver}-") for flag in known) or driver == "none"
+
+
+@pytest.mark.parametrize(
+    ("driver", "name", "default", "variable"),
+    [
+        ("amazonec2", "region", "us-east-1", "AWS_DEFAULT_REGION"),
+        ("amazonec2", "security-group", ("docker-machine",), "AWS_SECURITY_GROUP"),
+        ("amazonec2", "request-spot-instance", False, ""),
+        ("azure", "ssh-user", "docker-user", "AZURE_SSH_USER"),
+        ("google", "disk-size", 10, "GOOGLE_DISK_SIZE"),
+        ("softlayer", "hourly-billing", True, "SOFTLAYER_HOURLY_BILLING"),
+        ("vmwarevsphere", "cfgparam", (), "VSPHERE_CFGPARAM"),
+    ],
+)
+def test_a_flag_has_its_default_and_its_variable(driver: str, name: str, default: flags.Value, variable: str) -> None:
+    (flag,) = [flag for flag in DRIVERS[driver] if flag.name == f"{driver}-{name}"]
+    assert (flag.default, type(flag.default), flag.env) == (default, type(default), variable)
+
+
+@pytest.mark.parametrize(
+    ("line", "driver"),
+    [
+        ("", "virtualbox"),
+        ("-d generic x", "generic"),
+        ("x --driver=google", "google"),
+        ("-driver azure --driver amazonec2", "amazonec2"),
+        ("-- -d generic", "virtualbox"),
+        ("-d", "virtualbox"),
+    ],
+)
+def test_the_driver_is_found_before_the_flags_are_known(
+    line: str, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MACHINE_DRIVER", raising=False)
+    assert drivers.chosen(line.split()) == driver
+
+
+def test_the_environment_names_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_DRIVER", "google")
+    assert (drivers.chosen([]), drivers.chosen(["-d", "azure"])) == ("google", "azure")
+
+
+def test_generic_is_generic() -> None:
+    values: dict[str, flags.Value] = {"generic-ip-address": "192.0.2.1", "generic-ssh-port": 2222, "engine-opt": ("a",)}
+    assert drivers.options_of("generic", values) == ("generic", {"ip_address": "192.0.2.1", "ssh_port": 2222})
+
+
+def test_virtualbox_becomes_qemu_with_its_own_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drivers.options_of("virtualbox", {}) == ("qemu", {"memory": 1024, "cpu_count": 1, "disk_size": 20})
+    assert capsys.readouterr().err == "Notice: a machine of driver virtualbox is one of provider qemu here\n"
+
+
+def test_megabytes_become_gibibytes_and_minus_one_processor_is_all(capsys: pytest.CaptureFixture[str]) -> None:
+    values: dict[str, flags.Value] = {
+        "virtualbox-disk-size": 20481,
+        "virtualbox-cpu-count": -1,
+        "virtualbox-no-share": True,
+        "qemu-memory": 3000,
+    }
+    cpus = min(os.cpu_count() or 1, 32)
+    assert drivers.options_of("virtualbox", values) == ("qemu", {"memory": 3000, "cpu_count": cpus, "disk_size": 21})
+    assert capsys.readouterr().err.endswith("Notice: provider qemu has no use for --virtualbox-no-share\n")
+
+
+def test_a_provider_of_mctl_is_a_driver_too() -> None:
+    assert {"qemu-memory", "qemu-open-port"} <= {flag.name for flag in drivers.flags_of("qemu")}
+    assert drivers.options_of("qemu", {"qemu-open-port": ("80",)}) == ("qemu", {"open_port": ("80",)})
+
+
+@pytest.mark.parametrize(
+    ("driver", "error", "message"),
+    [
+        ("generic", UsageError, "generic driver requires the --generic-ip-address option"),
+        (
+            "amazonec2",
+            PreCreateError,
+            "driver amazonec2 is provider aws of mctl, which this version does not have yet",
+        ),
+        (
+            "rackspace",
+            PreCreateError,
+            "driver rackspace is provider rackspace of mctl, which this version does not have yet",
+        ),
+        ("none", PreCreateError, "driver none makes no machine: point docker at a URL with `docker context create`"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(driver: str, error: type[MctlError], message: str) -> None:
+    with pytest.raises(error) as raised:
+        drivers.options_of(driver, {})
+    assert raised.value.message == message
