@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
 import pulumi_command as command
 import pulumi_tls as tls
 
-from infra.components import drivers
+from infra.components import bastion, drivers
 from infra.components.engine import Engine
+from infra.components.provision import provision
+from infra.components.ssh_login import Login
 from infra.components.tls import Authority, ServerCertificate
 from infra.machine import MachineSpec
 
@@ -35,13 +37,17 @@ class Machine(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         identity = _identity(spec.name, child) if driver.makes_vm else None
         vm = driver.vm(spec, args, identity, child)
+        if spec.private_address_only:
+            vm = replace(vm, address=vm.private_address)
+        jump = bastion.login(spec)
+        connection = _connection(vm, jump, booting=driver.makes_vm)
         certificate = ServerCertificate(
             spec.name, authority, addresses=[vm.address, vm.private_address], sans=spec.tls_sans, opts=child
         )
         engine = Engine(
             spec.name,
             spec=spec.engine,
-            connection=_connection(vm, booting=driver.makes_vm),
+            connection=connection,
             vm=vm.resource,
             port=vm.engine_port,
             ca_cert=authority.ca_cert,
@@ -51,7 +57,8 @@ class Machine(pulumi.ComponentResource):
             running=spec.running,
             opts=child,
         )
-        self.outputs = _outputs(_Parts(spec, authority, vm, certificate, engine))
+        provision(spec, connection, vm, after=engine, opts=child)
+        self.outputs = _outputs(_Parts(spec, authority, vm, certificate, engine)) | bastion.outputs(jump)
         self.register_outputs(self.outputs)
 
 
@@ -75,13 +82,14 @@ def _identity(name: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
     )
 
 
-def _connection(vm: drivers.Vm, *, booting: bool) -> command.remote.ConnectionArgs:
+def _connection(vm: drivers.Vm, jump: Login | None, *, booting: bool) -> command.remote.ConnectionArgs:
     return command.remote.ConnectionArgs(
         host=vm.address,
         port=vm.ssh_port,
         user=vm.ssh_user,
         private_key=vm.ssh_private_key,
         host_key=vm.ssh_host_key,
+        proxy=bastion.connection(jump),
         dial_error_limit=DIALS_WHILE_BOOTING if booting else DIALS_OF_A_HOST,
     )
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from infra.components import drivers
+from infra.components import bastion, drivers, provision
 from infra.errors import HostError, NameTakenError, NotFoundError, RecordError, StackError
 from infra.machine import MachineSpec
 from infra.stacks import docker_context, program, project, records, state_files
@@ -47,7 +47,9 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     _refuse_taken(folder, spec.name, stack)
     program.check(spec)
     driver = drivers.load(spec.provider)
+    spec = bastion.check(provision.check(spec.with_files(_absolute)))
     spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
+    spec = spec.with_files(lambda path: project.own_path(folder, path))
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
     phases = opened.up(mend=f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it")
@@ -210,6 +212,10 @@ def _keep_records(opened: Stack, report: Report) -> list[Record]:
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept}:
         _forget(gone, report)
     return kept
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _await_docker(record: Record, report: Report) -> None:

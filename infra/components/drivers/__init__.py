@@ -65,7 +65,8 @@ class Driver:
     vm: makes the VM: (spec, args, identity, opts) -> Vm; `identity` is None where `makes_vm` is False.
     check: looks, before anything is made, whether create could work, and fills in what only this computer knows; raises
     PreCreateError or UsageError. declares_power: `running` in the spec switches the machine on and off by an `up`.
-    extra: the pip extra that brings the SDK.
+    here: the machine is on this computer, so there is nothing to go through. private_address: its VMs have one that can
+    be reached. extra: the pip extra that brings the SDK.
     """
 
     name: str
@@ -74,6 +75,8 @@ class Driver:
     check: Callable[[MachineSpec, Any], MachineSpec] = lambda spec, _args: spec
     makes_vm: bool = True
     declares_power: bool = True
+    here: bool = False
+    private_address: bool = False
     extra: str = ""
 
 
