@@ -39,6 +39,9 @@ VERBS = {
     "url": Verb(CONNECT, "Print the URL of a machine's Docker daemon"),
     "ip": Verb(CONNECT, "Print the addresses of machines"),
     "ssh": Verb(CONNECT, "Log in to a machine, or run a command on it", AS_THEY_ARE),
+    "scp": Verb(CONNECT, "Copy files to, from and between machines"),
+    "mount": Verb(CONNECT, "Mount a machine's folder here"),
+    "ssh-config": Verb(CONNECT, "Print what your own ssh needs to reach machines"),
     "up": Verb(STACKS, "Bring a stack to what it declares"),
     "preview": Verb(STACKS, "Show what `up` would do"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
@@ -108,7 +111,8 @@ def _globals(
 
 
 def _load(verb: str) -> Any:
-    command = getattr(import_module(f"cli.commands.{verb}"), verb)
+    name = verb.replace("-", "_")
+    command = getattr(import_module(f"cli.commands.{name}"), name)
     single = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
     single.command(verb, context_settings=HELP | VERBS[verb].settings)(command)
     return typer.main.get_command(single)
