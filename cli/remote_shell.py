@@ -12,17 +12,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from infra.stacks.records import Record
+
+
+def running(name: str | None) -> Record:
+    """Load the record of a machine that is switched on. Raises NotFoundError or HostError."""
+    record = lookup.find(name)
+    if not record.running:
+        raise HostError(
+            f'machine "{record.name}" is not running', machine=record.name, mend=f"mctl start {record.name}"
+        )
+    return record
+
 
 def connect(name: str | None, arguments: Sequence[str]) -> int:
     """Become ssh: it gets the arguments as they are, and its exit code is ours.
 
     Raises NotFoundError, HostError for a machine that is switched off, MctlError where there is no ssh.
     """
-    record = lookup.find(name)
-    if not record.running:
-        raise HostError(
-            f'machine "{record.name}" is not running', machine=record.name, mend=f"mctl start {record.name}"
-        )
+    record = running(name)
     command = [*ssh_command(record), *arguments]
     try:
         if os.name == "nt":  # there, exec would give the prompt back before ssh is done

@@ -6,10 +6,10 @@ Plain dataclasses and the standard library only, so that every layer and every r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from infra.errors import UsageError
 
@@ -22,6 +22,10 @@ NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
 # A host name or a wildcard of one (RFC 5890, 2.3.1; RFC 6125, 6.4.3).
 SAN = re.compile(
     r"(\*\.)?[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?(\.[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?)*"
+)
+JUMP = re.compile(
+    r"(?:(?P<user>\w[\w.+-]*)@)?(?:(?P<host>\w[\w.-]*)|\[(?P<bracketed>[0-9a-fA-F:.]+)\])(?::(?P<port>[0-9]{1,5}))?",
+    re.ASCII,
 )
 KINDS = {"bool": "true or false", "str": "text", "tuple": "a list of texts", "Mapping": "a mapping"}
 ENGINE_INSTALLS = ("auto", "docker", "distro", "none")
@@ -52,10 +56,13 @@ class MachineSpec:
     """One machine, as declared under `mctl:machines` in Pulumi.<stack>.yaml.
 
     options: the driver's own, by field name of its args. tls_sans: further names and addresses for the server
-    certificate. ssh_host_key: one authorized_keys-style line for a host that we did not make. running: False keeps it
-    switched off. adopted: what is known of an engine that someone else configured and that stays as it is
-    (`engine_version`, `certificate_expiry`); empty where mctl configures it. formerly: the name that it was made under,
-    until an `up` has renamed it.
+    certificate. ssh_host_key: one authorized_keys-style line for a host that we did not make. ssh_proxy_jump: the
+    bastion that all SSH goes through, `[USER@]HOST[:PORT]`; ssh_proxy_host_key and ssh_proxy_key are its host key and
+    the private key file that logs in there. private_address_only: reach the machine by its private address. user_data:
+    file for cloud-init. provision_scripts: files that run on the host as root, once its engine is up. A file's path is
+    absolute, or relative to the project's folder. running: False keeps it switched off. adopted: what is known of an
+    engine that someone else configured and that stays as it is (`engine_version`, `certificate_expiry`); empty where
+    mctl configures it. formerly: the name that it was made under, until an `up` has renamed it.
     """
 
     name: str
@@ -64,12 +71,19 @@ class MachineSpec:
     engine: EngineSpec = field(default_factory=EngineSpec)
     tls_sans: tuple[str, ...] = ()
     ssh_host_key: str = ""
+    ssh_proxy_jump: str = ""
+    ssh_proxy_host_key: str = ""
+    ssh_proxy_key: str = ""
+    private_address_only: bool = False
+    user_data: str = ""
+    provision_scripts: tuple[str, ...] = ()
     running: bool = True
     adopted: Mapping[str, str] = field(default_factory=dict)
     formerly: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        _check_jump(self)
         _check_sans(self.name, self.tls_sans)
         _check_engine(self.name, self.engine)
 
@@ -90,6 +104,39 @@ class MachineSpec:
         entry = _differing(self, default, skip={"name", "engine"})
         engine = _differing(self.engine, default.engine, skip=set())
         return entry | ({"engine": engine} if engine else {})
+
+    def with_files(self, change: Callable[[str], str]) -> MachineSpec:
+        """Change the paths of the files that a declaration names relative to the project's folder."""
+        return replace(
+            self,
+            user_data=self.user_data and change(self.user_data),
+            provision_scripts=tuple(change(script) for script in self.provision_scripts),
+        )
+
+
+class Jump(NamedTuple):
+    """A bastion that SSH goes through."""
+
+    user: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, machine: str | None = None) -> Jump:
+        """Read `[USER@]HOST[:PORT]`; no user is the one who runs this, as with ssh. Raises UsageError."""
+        found = JUMP.fullmatch(text)
+        if not found or not 0 < int(found["port"] or 22) < 65536:
+            raise UsageError(f"--ssh-proxy-jump {text!r} is not [USER@]HOST[:PORT]", machine=machine)
+        user = found["user"]
+        if not user:
+            from getpass import getuser  # reads need none
+
+            user = getuser()
+        return cls(user, found["host"] or found["bracketed"], int(found["port"] or 22))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.user}@{host}:{self.port}"
 
 
 def check_name(name: str) -> str:
@@ -118,6 +165,14 @@ def suggest(word: str, known: list[str]) -> str:
     """Give a question with the nearest known word, or nothing: `; did you mean 'qemu'?`."""
     near = get_close_matches(word, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _check_jump(spec: MachineSpec) -> None:
+    if spec.ssh_proxy_jump:
+        Jump.parse(spec.ssh_proxy_jump, spec.name)
+    elif spec.ssh_proxy_host_key or spec.ssh_proxy_key:
+        option = "--ssh-proxy-host-key" if spec.ssh_proxy_host_key else "--ssh-proxy-key"
+        raise UsageError(f"{option} is for the host that --ssh-proxy-jump names", machine=spec.name)
 
 
 def _check_sans(name: str, sans: tuple[str, ...]) -> None:

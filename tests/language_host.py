@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.automation._server import LanguageServer
+from pulumi.runtime import settings
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
 
@@ -39,6 +40,7 @@ class Host(LanguageServer):
         os.chdir(request.pwd)
 
         def program() -> None:
+            settings.SETTINGS.root_directory = request.info.root_directory
             runpy.run_path(str(main / "__main__.py" if main.is_dir() else main), run_name="__main__")
 
         self.program = program

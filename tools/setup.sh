@@ -17,9 +17,10 @@ packages_missing() {
     done
 }
 
-# What single tests are skipped without: the shells that read what `mctl env` prints, and a check of the host scripts.
+# What single tests are skipped without: the shells that read what `mctl env` prints, a check of the host scripts, and
+# what copies and mounts.
 extras_missing() {
-    for program in zsh fish tcsh busybox shellcheck; do
+    for program in zsh fish tcsh busybox shellcheck rsync sshfs; do
         command -v "$program" >/dev/null || echo "$program"
     done
 }

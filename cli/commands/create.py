@@ -8,31 +8,41 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.create_options import (
+    HostKey,
+    Jump,
+    JumpHostKey,
+    JumpKey,
+    PrivateAddressOnly,
+    ProvisionScripts,
+    UserData,
+    option,
+)
 from cli.driver_options import DEFAULT_PROVIDER, VARIABLES, chosen_provider, with_driver_options
 from cli.progress import progress
 from infra.components.drivers import load
 from infra.machine import EngineSpec, MachineSpec
 
-
-def _option(panel: str, text: str, *flags: str, envvar: list[str] | None = None) -> Any:
-    return typer.Option(*flags, help=text, rich_help_panel=panel, envvar=envvar)
+FORWARD = (
+    "It needs a route to the machine; without one, forward the port: mctl ssh {0} -N -L 2376:localhost:2376, "
+    "and set DOCKER_HOST=tcp://localhost:2376 after mctl env {0}"
+)
 
 
 Name = Annotated[str, typer.Argument(help="Name of the machine.")]
 Provider = Annotated[
-    str, _option("Machine", "Where the machine runs.", "--provider", "--driver", "-d", envvar=list(VARIABLES))
+    str, option("Machine", "Where the machine runs.", "--provider", "--driver", "-d", envvar=list(VARIABLES))
 ]
-StackName = Annotated[str, _option("Machine", "Stack to add it to; by default one of its own")]
-TlsSan = Annotated[list[str] | None, _option("Machine", "Further name or address for the server certificate")]
-HostKey = Annotated[str, _option("Machine", "Public SSH key of a host that is there already; accept-new trusts it")]
-Install = Annotated[str, _option("Docker Engine", "docker, distro, none, a script's URL, or auto: docker, else distro")]
-Version = Annotated[str, _option("Docker Engine", "Version to pin, such as 27 or 27.3.1")]
-Opt = Annotated[list[str] | None, _option("Docker Engine", "dockerd option, KEY=VALUE or KEY")]
-Label = Annotated[list[str] | None, _option("Docker Engine", "Label of the engine, KEY=VALUE")]
-Insecure = Annotated[list[str] | None, _option("Docker Engine", "Registry to reach without TLS")]
-Mirror = Annotated[list[str] | None, _option("Docker Engine", "Mirror of Docker Hub")]
-StorageDriver = Annotated[str, _option("Docker Engine", "Storage driver")]
-Env = Annotated[list[str] | None, _option("Docker Engine", "Environment variable of the daemon, KEY=VALUE")]
+StackName = Annotated[str, option("Machine", "Stack to add it to; by default one of its own")]
+TlsSan = Annotated[list[str] | None, option("Machine", "Further name or address for the server certificate")]
+Install = Annotated[str, option("Docker Engine", "docker, distro, none, a script's URL, or auto: docker, else distro")]
+Version = Annotated[str, option("Docker Engine", "Version to pin, such as 27 or 27.3.1")]
+Opt = Annotated[list[str] | None, option("Docker Engine", "dockerd option, KEY=VALUE or KEY")]
+Label = Annotated[list[str] | None, option("Docker Engine", "Label of the engine, KEY=VALUE")]
+Insecure = Annotated[list[str] | None, option("Docker Engine", "Registry to reach without TLS")]
+Mirror = Annotated[list[str] | None, option("Docker Engine", "Mirror of Docker Hub")]
+StorageDriver = Annotated[str, option("Docker Engine", "Storage driver")]
+Env = Annotated[list[str] | None, option("Docker Engine", "Environment variable of the daemon, KEY=VALUE")]
 
 
 def _create(
@@ -42,6 +52,12 @@ def _create(
     stack: StackName = "",
     tls_san: TlsSan = None,
     ssh_host_key: HostKey = "",
+    ssh_proxy_jump: Jump = "",
+    ssh_proxy_host_key: JumpHostKey = "",
+    ssh_proxy_key: JumpKey = "",
+    private_address_only: PrivateAddressOnly = False,
+    user_data: UserData = "",
+    provision_script: ProvisionScripts = None,
     engine_install: Install = "auto",
     engine_version: Version = "",
     engine_opt: Opt = None,
@@ -75,6 +91,12 @@ def _create(
         engine=engine,
         tls_sans=tuple(tls_san or ()),
         ssh_host_key=ssh_host_key,
+        ssh_proxy_jump=ssh_proxy_jump,
+        ssh_proxy_host_key=ssh_proxy_host_key,
+        ssh_proxy_key=ssh_proxy_key,
+        private_address_only=private_address_only,
+        user_data=user_data,
+        provision_scripts=tuple(provision_script or ()),
     )
     _make(spec, stack or name)
 
@@ -88,6 +110,8 @@ def _make(spec: Any, stack: str) -> None:
     version = made.record.engine_version
     typer.echo(f"Docker {version} is up and running on {spec.name}" + (f" ({phases})" if phases else ""))
     typer.echo(f"To see how to connect your Docker client to it, run: mctl env {spec.name}", err=True)
+    if made.record.ssh_proxy_jump:
+        typer.echo(FORWARD.format(spec.name), err=True)
 
 
 create = with_driver_options(_create, chosen_provider(sys.argv[1:]))

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_command as command
 
 from infra.components.engine_scripts.configure import certificates, configure
-from infra.components.engine_scripts.install import install
+from infra.components.engine_scripts.install import install, proxies
 from infra.machine import EngineSpec
 
 # Booting and installing under software emulation is what the longest of these is for.
@@ -47,10 +47,12 @@ class Engine(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mctl:infra:Engine", f"{name}-engine", {}, opts)
         shared: dict[str, Any] = {"parent": self, "deleted_with": vm, "ignore_changes": None if running else INPUTS}
+        given = proxies(spec.env)
         installed = command.remote.Command(
             f"{name}-install",
             connection=connection,
             create=install(spec, name),
+            stdin=pulumi.Output.secret(given) if given else None,
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(**shared, depends_on=[vm], custom_timeouts=INSTALL),
@@ -61,7 +63,7 @@ class Engine(pulumi.ComponentResource):
             f"{name}-configure",
             connection=connection,
             create=configure(spec, name, provider, port),
-            stdin=pems.apply(lambda texts: certificates(*texts)),
+            stdin=pems.apply(lambda texts: certificates(*texts, env=spec.env)),
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(**shared, depends_on=[installed], custom_timeouts=CONFIGURE),

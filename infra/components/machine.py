@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
 import pulumi_command as command
 import pulumi_tls as tls
 
-from infra.components import drivers
+from infra.components import bastion, drivers
 from infra.components.engine import Engine
+from infra.components.provision import provision
+from infra.components.ssh_login import Login
 from infra.components.tls import Authority, ServerCertificate
 from infra.machine import EngineSpec, MachineSpec
 
@@ -38,9 +40,12 @@ class Machine(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         identity = _identity(spec.name, child) if driver.makes_vm else None
         vm = driver.vm(spec, args, identity, child)
-        connection = _connection(vm, booting=driver.makes_vm)
+        if spec.private_address_only:
+            vm = replace(vm, address=vm.private_address)
+        jump = bastion.login(spec)
+        connection = _connection(vm, jump, booting=driver.makes_vm)
         daemon = _adopted(spec) if spec.adopted else _daemon(spec, authority, vm, connection, child)
-        self.outputs = _outputs(spec, authority, vm, daemon)
+        self.outputs = _outputs(spec, authority, vm, daemon) | bastion.outputs(jump)
         self.register_outputs(self.outputs)
 
 
@@ -92,6 +97,7 @@ def _daemon(
         running=spec.running,
         opts=opts,
     )
+    provision(spec, connection, vm, after=engine, opts=opts)
     return _Daemon(engine.engine_version, certificate.expiry)
 
 
@@ -106,13 +112,14 @@ def _identity(name: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
     )
 
 
-def _connection(vm: drivers.Vm, *, booting: bool) -> command.remote.ConnectionArgs:
+def _connection(vm: drivers.Vm, jump: Login | None, *, booting: bool) -> command.remote.ConnectionArgs:
     return command.remote.ConnectionArgs(
         host=vm.address,
         port=vm.ssh_port,
         user=vm.ssh_user,
         private_key=vm.ssh_private_key,
         host_key=vm.ssh_host_key,
+        proxy=bastion.connection(jump),
         dial_error_limit=DIALS_WHILE_BOOTING if booting else DIALS_OF_A_HOST,
     )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.components import drivers
+from infra.components import bastion, drivers, provision
 from infra.errors import AlreadyError, HostError, NameTakenError, NotFoundError, RecordError, StackError
 from infra.machine import MachineSpec
 from infra.stacks import docker_context, program, project, records, state_files
@@ -49,7 +49,9 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     _refuse_foreign(spec.name)
     program.check(spec)
     driver = drivers.load(spec.provider)
+    spec = bastion.check(provision.check(spec.with_files(_absolute)))
     spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
+    spec = spec.with_files(lambda path: project.own_path(folder, path))
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
@@ -269,6 +271,10 @@ def keep_records(opened: Stack, report: Report) -> list[Record]:
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept}:
         _forget(gone, report)
     return kept
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _is_already(name: str, *, running: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,15 +18,19 @@ from infra.machine import NAMESPACE, MachineSpec
 
 
 def run(
-    tell: Callable[[dict[str, dict[str, Any]]], None] | None = None, instead: Mapping[str, MachineSpec] | None = None
+    folder: str,
+    tell: Callable[[dict[str, dict[str, Any]]], None] | None = None,
+    instead: Mapping[str, MachineSpec] | None = None,
 ) -> None:
     """Declare every machine of the stack's config, and export their outputs by name as `machines`.
 
-    tell: is given the same once all are known, secrets in clear. instead: machines to take as these, not as the config
-    has them. Raises UsageError where the config is missing or can't mean anything.
+    folder: the project's; what the config names relative to it is found there. tell: is given the same once all are
+    known, secrets in clear. instead: machines to take as these, not as the config has them. Raises UsageError where the
+    config is missing or can't mean anything.
     """
     config = pulumi.Config(NAMESPACE)
-    specs = [(instead or {}).get(spec.name, spec) for spec in read_machines(config.get_object("machines"))]
+    declared = [(instead or {}).get(spec.name, spec) for spec in read_machines(config.get_object("machines"))]
+    specs = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
     for spec in specs:
         check(spec)
     if not specs:
@@ -42,8 +47,28 @@ def run(
 def check(spec: MachineSpec) -> None:
     """Refuse what can't be made, before anything is. Raises UsageError."""
     driver = drivers.load(spec.provider)
+    _check_ways(driver, spec)
     drivers.read_args(driver, spec.name, spec.options)
     split_opts(spec.engine)
+
+
+def _check_ways(driver: drivers.Driver, spec: MachineSpec) -> None:
+    if spec.private_address_only and not driver.private_address:
+        raise UsageError(
+            f"--private-address-only: a machine of provider {driver.name} has no private address of its own",
+            machine=spec.name,
+            mend=None if driver.makes_vm else "give the address that is to be used",
+        )
+    if spec.user_data and not driver.makes_vm:
+        raise UsageError(
+            f"--user-data: provider {driver.name} makes no machine that could read it",
+            machine=spec.name,
+            mend="run a script on the host with --provision-script",
+        )
+    if spec.ssh_proxy_jump and driver.is_local:
+        raise UsageError(
+            f"--ssh-proxy-jump: a machine of provider {driver.name} is on this computer", machine=spec.name
+        )
 
 
 def read_machines(declared: Any) -> list[MachineSpec]:

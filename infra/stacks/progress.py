@@ -19,6 +19,7 @@ Report = Callable[["Progress"], None]
 MARK = re.compile(r"^mctl-(step|notice|error|mend): ?(.*)$", re.MULTILINE)
 # What the engine puts before a reason, and lines of its that are none.
 BEFORE = re.compile(r"^(error: |rpc error: code = \w+ desc = |\* |\d+\) )+")
+RUNNING = ': running "'  # and then the whole script
 NO_REASON = re.compile(r"sdk-|----|\d+ errors? occurred:$")
 STEPS = {
     "hypervisor:index:VirtualMachine": {
@@ -153,7 +154,7 @@ def _stderr_of(text: str) -> str:
 def _sentence(text: str) -> str:
     """Give the first line that says something, without what the engine puts before it."""
     for line in _plain(text).splitlines():
-        said = BEFORE.sub("", line.strip())
+        said = BEFORE.sub("", line.strip()).partition(RUNNING)[0]
         if said and not NO_REASON.match(said):
             return said.rstrip(":")
     return "the Pulumi engine failed without a word"

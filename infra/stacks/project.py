@@ -98,6 +98,11 @@ def declares(project: Path, stack: str, machine: str) -> bool:
     return machine in machines(project, stack)
 
 
+def own_path(project: Path, path: str) -> str:
+    """Give a path as the declaration has it: relative to the project's folder where it is in there, for teammates."""
+    return Path(path).relative_to(project).as_posix() if Path(path).is_relative_to(project) else path
+
+
 def backend(project: Path) -> str:
     """Give the URL of the backend that the project itself names, or nothing."""
     return str((_read(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")

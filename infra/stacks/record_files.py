@@ -81,7 +81,7 @@ def _update(folder: str, files: Mapping[str, bytes | None]) -> None:
             if os.path.exists(file):
                 os.unlink(file)
         elif _differs(file, content):
-            _replace(file, content)
+            replace(file, content)
 
 
 def _differs(file: str, content: bytes) -> bool:
@@ -93,7 +93,8 @@ def _differs(file: str, content: bytes) -> bool:
         return True
 
 
-def _replace(file: str, content: bytes) -> None:
+def replace(file: str, content: bytes) -> None:
+    """Write a private file (0600) beside its place, and rename it there. Raises OSError."""
     fresh = f"{file}~{os.getpid()}"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
     try:

@@ -1,9 +1,10 @@
 """What this computer keeps of each machine: a folder `$MCTL_HOME/machines/NAME/`.
 
-machine.json (public facts), ca.pem, cert.pem and key.pem (as DOCKER_CERT_PATH wants them), known_hosts, id_ed25519
-where the machine has an SSH key of its own, and config.json for who reads docker-machine's store. All files are 0600 in
-a 0700 folder. A record is a cache of stack outputs: it can always be written anew. A reader never sees half a file.
-Reads import next to nothing: they decide how long a prompt waits for `mctl env`.
+machine.json (public facts), ca.pem, cert.pem and key.pem (as DOCKER_CERT_PATH wants them), known_hosts, ssh_config,
+id_ed25519 where the machine has an SSH key of its own, id_proxy where its bastion has one, and config.json for who
+reads docker-machine's store. All files are 0600 in a 0700 folder. A record is a cache of stack outputs: it can always
+be written anew. A reader never sees half a file. Reads import next to nothing: they decide how long a prompt waits for
+`mctl env`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ VERSION = 1
 DEFAULT = "default"
 FACTS = "machine.json"
 OWN_KEY = "id_ed25519"
+PROXY_KEY = "id_proxy"
 CONFIG, STACK = "config.json", "Stack"
-FILES = (FACTS, "ca.pem", "cert.pem", "key.pem", "known_hosts", OWN_KEY)
+FILES = (FACTS, "ca.pem", "cert.pem", "key.pem", "known_hosts", "ssh_config", OWN_KEY, PROXY_KEY)
 KINDS = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict, "dict[str, Any]": dict, "list[str]": list}
 
 
@@ -31,9 +33,10 @@ class Record:
     """One machine, as the last run left it.
 
     project: the folder that holds Pulumi.yaml. running: as declared. created, and the expiry of the server's
-    certificate, the client's and their authority's: ISO 8601. ssh_host_key: authorized_keys style. docker_url:
-    `tcp://HOST:PORT`. state_file, state_time: the stack state that it was written from, where that is a file, and when
-    that changed, in nanoseconds. engine, tls_sans: as declared. A fact with a default may be missing in older records.
+    certificate, the client's and their authority's: ISO 8601. ssh_host_key: authorized_keys style. ssh_proxy_jump: the
+    bastion, `USER@HOST:PORT`, or nothing. docker_url: `tcp://HOST:PORT`. state_file, state_time: the stack state that
+    it was written from, where that is a file, and when that changed, in nanoseconds. engine, tls_sans: as declared. A fact
+    with a default may be missing in older records.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Record:
     created: str
     state_file: str
     state_time: int
+    ssh_proxy_jump: str = ""
+    ssh_proxy_host_key: str = ""
     client_expiry: str = ""
     ca_expiry: str = ""
     engine: dict[str, Any] = {}  # noqa: RUF012 - never changed
@@ -86,8 +91,16 @@ class Record:
     @property
     def ssh_key(self) -> str | None:
         """The private key to log in with; None where the user's own keys do."""
-        key = os.path.join(self.folder, OWN_KEY)
-        return key if os.path.exists(key) else None
+        return self._file(OWN_KEY)
+
+    @property
+    def ssh_proxy_key(self) -> str | None:
+        """The private key to log in to the bastion with; None where the user's own keys do."""
+        return self._file(PROXY_KEY)
+
+    def _file(self, name: str) -> str | None:
+        file = os.path.join(self.folder, name)
+        return file if os.path.exists(file) else None
 
 
 def folder(name: str) -> str:
@@ -197,7 +210,7 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
     one rename; of one that is there, only the files that differ are replaced. Raises RecordError where the outputs are
     not a machine's or the disk refuses.
     """
-    from infra.stacks import expiry
+    from infra.stacks import expiry, ssh
 
     name = outputs["name"]
     try:
@@ -212,6 +225,7 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
             mend=f"mctl up {stack}",
         ) from None
     _write(name, files)
+    _write(name, {ssh.CONFIG: ssh.host_block(record).encode()})  # it names key files, where they are there
     return record
 
 
@@ -251,23 +265,29 @@ def remove(name: str) -> None:
 
 
 def known_hosts(record: Record) -> str:
-    """Give the line that pins the machine's SSH host key (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
-    host = record.address if record.ssh_port == 22 else f"[{record.address}]:{record.ssh_port}"
-    return f"{host} {record.ssh_host_key.strip()}\n"
+    """Give the lines that pin the host keys of the machine and its bastion (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+    from infra.components.ssh_command import host_name
+    from infra.machine import Jump
+
+    lines = f"{host_name(record.address, record.ssh_port)} {record.ssh_host_key.strip()}\n"
+    if record.ssh_proxy_jump:
+        jump = Jump.parse(record.ssh_proxy_jump, record.name)
+        lines += f"{host_name(jump.host, jump.port)} {record.ssh_proxy_host_key.strip()}\n"
+    return lines
 
 
 def _files(record: Record, outputs: Mapping[str, Any]) -> dict[str, bytes | None]:
     """Name every file of the record in the order of writing; None is a file that must not be there."""
     import json
 
-    own_key = outputs.get("ssh_private_key")
     texts = {
         "ca.pem": _text(outputs, "ca_cert"),
         "cert.pem": _text(outputs, "client_cert"),
         "key.pem": _text(outputs, "client_key"),
         "known_hosts": known_hosts(record),
-        OWN_KEY: own_key.strip() + "\n" if own_key else None,
-        CONFIG: config_json(record, own_key=bool(own_key)),
+        OWN_KEY: _key(outputs, "ssh_private_key"),
+        PROXY_KEY: _key(outputs, "ssh_proxy_private_key"),
+        CONFIG: config_json(record, own_key=bool(outputs.get("ssh_private_key"))),
         FACTS: json.dumps(record.facts(), indent=4) + "\n",
     }
     if _has(record.name, CONFIG) and not _is_config_ours(record.name):
@@ -280,6 +300,10 @@ def _text(outputs: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str):  # its value is no one's to print
         raise TypeError(f"{key} is no text")
     return value
+
+
+def _key(outputs: Mapping[str, Any], key: str) -> str | None:
+    return _text(outputs, key).strip() + "\n" if outputs.get(key) else None
 
 
 def _created(name: str) -> str:

@@ -24,6 +24,7 @@ SECONDS = 10.0
 DOCKER_SHARE = 0.7  # of the time; the rest is for the SSH port
 WORKERS = 64  # threads that wait, not work
 ANSWER_LIMIT = 1 << 20
+SSH_FAILED = 255  # ssh(1), EXIT STATUS: anything else is the remote command's own
 
 
 class State(NamedTuple):
@@ -70,6 +71,8 @@ class _LocalError(Exception):
 
 def _docker_version(record: Record, timeout: float, contexts: _Contexts) -> str:
     """Ask the daemon for its version. https://docs.docker.com/reference/api/engine/ (SystemVersion)."""
+    if record.ssh_proxy_jump:
+        return _version_through_bastion(record, timeout)
     address = urlsplit(record.docker_url)
     connection = HTTPSConnection(
         address.hostname or "", address.port, timeout=timeout, context=contexts.get(record.folder)
@@ -127,10 +130,31 @@ def _content(file: str) -> bytes:
         return stream.read()
 
 
+def _version_through_bastion(record: Record, timeout: float) -> str:
+    """Ask on the host itself, for from here its Docker port need not be in reach."""
+    import subprocess
+
+    from infra.stacks.ssh import ssh_command
+
+    command = [*ssh_command(record, {"BatchMode": "yes"}), "docker version --format '{{.Server.Version}}'"]
+    try:
+        asked = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    if asked.returncode:
+        said = asked.stderr.strip().splitlines() or [f"exit code {asked.returncode}"]
+        raise (OSError if asked.returncode == SSH_FAILED else HTTPException)(said[-1].strip())
+    return asked.stdout.strip()
+
+
 def _host_state(record: Record, failure: Exception, timeout: float) -> str:
     """Tell a host that is up from one that is off. A host whose Docker port spoke at all is up."""
     if isinstance(failure, ssl.SSLError | HTTPException | ValueError):
         return RUNNING
+    if record.ssh_proxy_jump:
+        return TIMEOUT
     try:
         socket.create_connection((record.address, record.ssh_port), timeout).close()
     except ConnectionRefusedError:

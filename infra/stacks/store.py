@@ -261,7 +261,7 @@ class Stack:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
         self._made = None
         try:
-            program.run(self._keep_made, self._instead)
+            program.run(str(self.folder), self._keep_made, self._instead)
         except MctlError as error:
             self._refused = error
             raise

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from infra.components.engine_scripts.configure import certificates, configure
-from infra.components.engine_scripts.install import install
+from infra.components.engine_scripts.install import install, proxies
 from infra.components.engine_scripts.upgrade import upgrade
 from infra.machine import EngineSpec
 from tests.certificates import Authority, Pair
@@ -24,11 +24,11 @@ class Rig:
         self.server = self.authority.server(host.address, "localhost")
 
     def install(self, spec: EngineSpec, user: str = "root") -> Done:
-        return self.host.ssh(install(spec, "box"), user=user)
+        return self.host.ssh(install(spec, "box"), user=user, stdin=proxies(spec.env))
 
     def configure(self, spec: EngineSpec, user: str = "root", server: Pair | None = None) -> Done:
         pair = server or self.server
-        pems = certificates(self.authority.cert, pair.cert, pair.key)
+        pems = certificates(self.authority.cert, pair.cert, pair.key, env=spec.env)
         return self.host.ssh(configure(spec, "box", "generic"), user=user, stdin=pems)
 
     def upgrade(self, spec: EngineSpec) -> Done:

@@ -97,10 +97,13 @@ def test_a_machine_that_was_never_created_by_mctl_is_one_read_away(
         "provider": "generic",
         "options": {"ip_address": host.address, "ssh_key": str(host.private_key)},
         "ssh_host_key": host.host_key,
+        "provision_scripts": ["hello.sh"],
     }
+    (shop.home / "hello.sh").write_text("echo hello >/root/hello\n")
     (shop.home / "Pulumi.team.yaml").write_text(json.dumps({"config": {"mctl:machines": {"box": entry}}}))
     pulumi("stack", "init", "team", "--no-select")
     pulumi("up", "--yes", "--skip-preview", "--stack", "team")
+    assert host.exec("cat /root/hello") == "hello"
     assert shop.mctl("url", "box").out == f"tcp://{host.address}:2376\n"
     assert shop.docker("--context", "box", "version", "--format", "{{.Server.Version}}")
 

@@ -66,8 +66,8 @@ class Driver:
     vm: makes the VM: (spec, args, identity, opts) -> Vm; `identity` is None where `makes_vm` is False.
     check: looks, before anything is made, whether create could work, and fills in what only this computer knows; raises
     PreCreateError or UsageError. declares_power: `running` in the spec switches the machine on and off by an `up`.
-    is_local: the machine lives on this computer and can't be handed to another.
-    extra: the pip extra that brings the SDK.
+    is_local: the machine lives on this computer: it can't be handed to another, and there is nothing to go through.
+    private_address: its VMs have one that can be reached. extra: the pip extra that brings the SDK.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Driver:
     makes_vm: bool = True
     declares_power: bool = True
     is_local: bool = False
+    private_address: bool = False
     extra: str = ""
 
 

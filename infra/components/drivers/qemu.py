@@ -13,6 +13,7 @@ from typing import Any
 
 import pulumi
 
+from infra.components import files
 from infra.components.drivers import Driver, Identity, Vm, option
 from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec
@@ -35,7 +36,6 @@ class QemuArgs:
     open_port: tuple[str, ...] = option(
         (), help="Port of the VM to reach from this computer: GUEST, or HOST:GUEST (repeatable)", env="QEMU_OPEN_PORT"
     )
-    user_data: str = option("", help="File with your own cloud-init user data", env="QEMU_USER_DATA")
 
 
 # What the command line calls the plugin's inputs, where it is not the same word.
@@ -44,7 +44,6 @@ OPTIONS = {
     "disk": "disk-size",
     "forwards": "open-port",
     "sshUser": "ssh-user",
-    "userData": "user-data",
 }
 
 
@@ -114,13 +113,13 @@ def _declared(spec: MachineSpec, args: QemuArgs) -> dict[str, Any]:
         "disk": args.disk_size,
         "forwards": forwards(spec.name, args),
         "ssh_user": args.ssh_user,
-        "user_data": _user_data(spec.name, args),
+        "user_data": files.read(spec.name, spec.user_data, "user data", "--user-data"),
         "running": spec.running,
     }
 
 
 def check(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
-    """Look whether a VM could be made here, and make the files' paths absolute. Raises PreCreateError or UsageError."""
+    """Look whether a VM could be made here, and make the image's path absolute. Raises PreCreateError or UsageError."""
     # Only a check needs the plugin's code, and only on the computer that makes VMs.
     from infra.plugins.hypervisor import image, inputs, requirements, vm_folder
 
@@ -134,11 +133,12 @@ def check(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
     declared = _declared(spec, args) | dict.fromkeys(KEYS, "to be made")
     _, failures = inputs.check({_camel(name): value for name, value in declared.items()})
     if failures:
-        option = OPTIONS.get(failures[0].property, failures[0].property)
-        raise UsageError(failures[0].reason, machine=spec.name, mend=f"give another --qemu-{option}")
+        wrong = failures[0].property
+        flag = "--user-data" if wrong == "userData" else f"--qemu-{OPTIONS.get(wrong, wrong)}"
+        raise UsageError(failures[0].reason, machine=spec.name, mend=f"give another {flag}")
     _check_ports(spec.name, declared["forwards"])
     _check_space(spec.name, vm_folder.home())
-    return _with_absolute_paths(spec, args)
+    return _with_absolute_path(spec, args)
 
 
 def forwards(machine: str, args: QemuArgs) -> dict[str, int]:
@@ -152,20 +152,6 @@ def forwards(machine: str, args: QemuArgs) -> dict[str, int]:
             )
         declared[guest] = int(host or 0)
     return declared
-
-
-def _user_data(machine: str, args: QemuArgs) -> str:
-    if not args.user_data:
-        return ""
-    path = Path(args.user_data).expanduser()
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PreCreateError(
-            f"the user data {path} can't be read: {getattr(error, 'strerror', None) or 'it is not text'}",
-            machine=machine,
-            mend="name a file that you can read with --qemu-user-data",
-        ) from None
 
 
 def _check_ports(machine: str, declared: Mapping[str, int]) -> None:
@@ -194,13 +180,11 @@ def _check_space(machine: str, home: Path) -> None:
         )
 
 
-def _with_absolute_paths(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
+def _with_absolute_path(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
     """The program may run in another folder than the command line did."""
-    options = dict(spec.options)
-    for name, value in (("image", args.image), ("user_data", args.user_data)):
-        if value and "://" not in value:
-            options[name] = str(Path(value).expanduser().absolute())
-    return replace(spec, options=options)
+    if not args.image or "://" in args.image:
+        return spec
+    return replace(spec, options={**spec.options, "image": str(Path(args.image).expanduser().absolute())})
 
 
 DRIVER = Driver(name="qemu", args=QemuArgs, vm=vm, check=check, is_local=True)

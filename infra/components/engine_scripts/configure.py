@@ -63,17 +63,24 @@ def configure_as_root(spec: EngineSpec, machine: str, provider: str, port: int =
                 as_flags({flag: values for flag, values in settings.items() if flag != "label"}),
                 as_flags({"label": settings["label"]}),
             ),
-            _function("unit_environment", _print("".join(f"Environment={_unit_word(e)}\n" for e in spec.env))),
-            _function("openrc_environment", _print("".join(f"export {_assignment(e)}\n" for e in spec.env))),
             parts("prelude", "live_restore", "configure"),
             "main\n",
         ]
     )
 
 
-def certificates(ca_cert: str, server_cert: str, server_key: str) -> str:
-    """Write the script's standard input. It holds the private key: keep it secret."""
-    files = {"ca.pem": ca_cert, "server.pem": server_cert, "server-key.pem": server_key}
+def certificates(ca_cert: str, server_cert: str, server_key: str, *, env: Sequence[str] = ()) -> str:
+    """Write the script's standard input, with the daemon's environment variables.
+
+    It holds the private key, and may hold a proxy's password: keep it secret.
+    """
+    files = {
+        "ca.pem": ca_cert,
+        "server.pem": server_cert,
+        "server-key.pem": server_key,
+        "unit-environment": "\n".join(f"Environment={_unit_word(pair)}" for pair in env),
+        "openrc-environment": "\n".join(f"export {_assignment(pair)}" for pair in env),
+    }
     return "".join(f"mctl-file {name}\n{text.strip()}\n" for name, text in files.items())
 
 

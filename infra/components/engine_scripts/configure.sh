@@ -80,7 +80,7 @@ write_drop_in() {
     daemon_flags
     settings setting_flags
     echo
-    unit_environment
+    if [ -e "$staged/unit-environment" ]; then cat "$staged/unit-environment"; fi
   } >"$staged/10-mctl.conf"
   put "$drop_in" 0644
 }
@@ -93,7 +93,7 @@ write_openrc_conf() {
     openrc_flags
     settings openrc_setting_flags
     printf "'\n"
-    openrc_environment
+    if [ -e "$staged/openrc-environment" ]; then cat "$staged/openrc-environment"; fi
     echo '# mctl end'
   } >"$staged/docker"
   put "$openrc_conf" 0644

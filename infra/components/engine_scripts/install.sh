@@ -172,12 +172,13 @@ choose_source() {
 # What is there stays, unless another version is asked for.
 keep_present() {
   present=$(dockerd_version)
-  [ -n "$present" ] && [ ! -e "$unfinished" ] || return 1
+  [ -n "$present" ] && { [ ! -e "$unfinished" ] || [ "$install" = none ]; } || return 1
   [ -n "$version" ] && [ -z "$(echo "$present" | matching "$version")" ] && return 1
   step "Docker Engine $present is there already"
 }
 
 main() {
+  eval "$(cat)" # the proxies
   open_log
   systemd || have rc-service || die "the host runs neither systemd nor OpenRC, so Docker can't be run as a service" "use a host with one of them"
   keep_present && return

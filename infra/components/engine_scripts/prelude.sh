@@ -37,8 +37,9 @@ systemd() { [ -d /run/systemd/system ]; }
 
 # Package managers talk too much for the client's log and the stack state: only the end of a failure is shown.
 logged() { "$@" >>"$log" 2>&1 </dev/null; }
-show_log() { tail -n 15 "$log" | cut -c 1-300 >&2; }
-last_reason() { grep -E '^(E:|Error|error|ERROR|curl:|wget:)' "$log" | tail -n 1 | cut -c 1-200; }
+show_log() { tail -n 15 "$log" | without_passwords | cut -c 1-300 >&2; }
+last_reason() { grep -E '^(E:|Error|error|ERROR|curl:|wget:)' "$log" | tail -n 1 | without_passwords | cut -c 1-200; }
+without_passwords() { sed 's#://[^/@ ]*@#://***@#g'; }
 
 open_log() {
   (umask 077 && : >"$log" && echo "$script_name" >>"$log") 2>/dev/null ||

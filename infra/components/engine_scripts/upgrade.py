@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from infra.components.engine_scripts import as_root, parts, variables
 from infra.components.engine_scripts.configure import PORT
+from infra.components.engine_scripts.install import proxies
 from infra.machine import EngineSpec
 
 
@@ -20,6 +21,7 @@ def upgrade(spec: EngineSpec, machine: str, port: int = PORT) -> str:
     install = "auto" if "://" in spec.install else spec.install
     return as_root(
         variables(machine=machine, install=install, version=spec.version, port=str(port), port_hex=f"{port:04X}")
+        + proxies(spec.env)
         + parts("prelude", "apt", "dnf", "others", "live_restore", "configure", "install", "upgrade")
         + "main\n"
     )

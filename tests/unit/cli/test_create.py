@@ -87,6 +87,43 @@ def mctl() -> Run:
         ),
         (("web", *GENERIC, "--tls-san", "a b"), 2, "--tls-san 'a b' is neither a host name nor an IP address", None),
         (
+            ("web", *GENERIC, "--private-address-only"),
+            2,
+            "--private-address-only: a machine of provider generic has no private address of its own",
+            "give the address that is to be used",
+        ),
+        (
+            ("web", *GENERIC, "--user-data", "cloud.yaml"),
+            2,
+            "--user-data: provider generic makes no machine that could read it",
+            "run a script on the host with --provision-script",
+        ),
+        (
+            ("web", "--provider", "qemu", "--ssh-proxy-jump", "me@bastion"),
+            2,
+            "--ssh-proxy-jump: a machine of provider qemu is on this computer",
+            None,
+        ),
+        (
+            ("web", *GENERIC, "--ssh-proxy-jump", "me@one,me@two"),
+            2,
+            "--ssh-proxy-jump 'me@one,me@two' is not [USER@]HOST[:PORT]",
+            None,
+        ),
+        (
+            ("web", *GENERIC, "--provision-script", "/nowhere.sh"),
+            3,
+            "the script /nowhere.sh can't be read: No such file or directory",
+            "put it back, or name a file that you can read with --provision-script",
+        ),
+        (
+            ("web", *GENERIC, "--ssh-proxy-jump", "me@bastion.invalid:2222"),
+            3,
+            "the SSH host key of [bastion.invalid]:2222 is not known",
+            "give it with --ssh-proxy-host-key 'ssh-ed25519 AAAA…', log in once with ssh -p 2222 me@bastion.invalid, "
+            "or trust what answers now with --ssh-proxy-host-key accept-new",
+        ),
+        (
             ("web", *GENERIC, "--generic-ssh-key", "/nowhere/key"),
             3,
             "the SSH key /nowhere/key can't be read: No such file or directory",
@@ -106,6 +143,19 @@ def test_what_cannot_be_meant_or_reached_is_refused(
 ) -> None:
     hint = f"  hint: {mend}\n" if mend else ""
     assert mctl("create", *arguments) == Ran(code, "", f"Error: {message}\n{hint}")
+
+
+def test_a_host_whose_key_is_to_be_trusted_must_show_one(mctl: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    ran = mctl("create", "web", *GENERIC, "--generic-ssh-port", port, "--ssh-host-key", "accept-new")
+    assert ran == Ran(
+        3,
+        "",
+        f"Error: [127.0.0.1]:{port} does not answer as an SSH server: "
+        f"ssh: connect to host 127.0.0.1 port {port}: Connection refused\n"
+        f"  hint: check the address, and that this works: ssh -p {port} root@127.0.0.1\n",
+    )
 
 
 def test_a_host_that_does_not_answer_is_named(mctl: Run) -> None:
@@ -145,7 +195,7 @@ def test_a_host_that_does_not_answer_is_named(mctl: Run) -> None:
             "/nowhere",
             3,
             "the user data /nowhere can't be read: No such file or directory",
-            "name a file that you can read with --qemu-user-data",
+            "put it back, or name a file that you can read with --user-data",
         ),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from infra.stacks import records
 from tests.cli_runner import Ran, as_process
-from tests.stack_outputs import outputs
+from tests.stack_outputs import HOST_KEY, outputs
 
 pytestmark = pytest.mark.usefixtures("mctl_home")
 
@@ -31,10 +31,10 @@ def test_ssh_pins_the_host_key_and_uses_the_machines_own_key(recorder: Path) -> 
     folder = save("web-1", ssh_port=2222).folder
     assert as_process("ssh", "web-1") == Ran(7, "out\n", "err\n")
     assert recorder.read_text().splitlines() == [
-        *("-p", "2222", "-l", "debian", "-i", f"{folder}/id_ed25519"),
+        *("-o", "Port=2222", "-o", "User=debian"),
         *("-o", f'UserKnownHostsFile="{folder}/known_hosts"', "-o", "GlobalKnownHostsFile=none"),
         *("-o", "StrictHostKeyChecking=yes", "-o", "UpdateHostKeys=no", "-o", "ConnectTimeout=10"),
-        *("-o", "IdentitiesOnly=yes", "192.0.2.7"),
+        *("-o", f'IdentityFile="{folder}/id_ed25519"', "-o", "IdentitiesOnly=yes", "192.0.2.7"),
     ]
 
 
@@ -42,8 +42,7 @@ def test_ssh_leaves_the_choice_of_key_to_the_user_where_the_machine_has_none(rec
     save("web-1", ssh_private_key=None)
     as_process("ssh", "web-1")
     written = recorder.read_text().splitlines()
-    assert "-i" not in written
-    assert "IdentitiesOnly=yes" not in written
+    assert [line for line in written if line.startswith("Identit")] == []
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ def test_the_real_ssh_understands_the_command_line(tmp_path: Path, monkeypatch: 
     folder = save("web-1", ssh_port=2222).folder
     ran = as_process("ssh", "web-1", "-G")
     assert ran.code == 0
-    settings = dict(line.split(" ", 1) for line in ran.out.splitlines())
+    settings = dict(line.replace("%%", "%").split(" ", 1) for line in ran.out.splitlines())
     wanted = ("hostname", "user", "port", "identitiesonly", "stricthostkeychecking", "updatehostkeys", "identityfile")
     assert {key: settings[key] for key in wanted} == {
         "hostname": "192.0.2.7",
@@ -87,7 +86,23 @@ def test_the_real_ssh_understands_the_command_line(tmp_path: Path, monkeypatch: 
         "updatehostkeys": "false",
         "identityfile": f"{folder}/id_ed25519",
     }
-    assert settings["userknownhostsfile"].replace("%%", "%") == f"{folder}/known_hosts"
+    assert settings["userknownhostsfile"] == f"{folder}/known_hosts"
+
+
+def test_a_bastion_is_reached_by_a_pinned_ssh_of_its_own(recorder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real ssh runs the recorder for the way through."""
+    monkeypatch.setenv("MCTL_HOME", f"{os.environ['MCTL_HOME']} 50%")
+    proxy = {"ssh_proxy_jump": "me@bastion.example:2222", "ssh_proxy_host_key": HOST_KEY, "ssh_proxy_private_key": "K"}
+    folder = save("web-1", **proxy).folder
+    real = next(path for path in ("/usr/bin/ssh", "/usr/local/bin/ssh") if os.path.exists(path))
+    subprocess.run([real, "-F", f"{folder}/ssh_config", "web-1"], capture_output=True, check=False)
+    escaped = folder.replace("%", "%%")
+    assert recorder.read_text().splitlines() == [
+        *("-F", "none", "-o", "BatchMode=yes", "-o", f'UserKnownHostsFile="{escaped}/known_hosts"'),
+        *("-o", "GlobalKnownHostsFile=none", "-o", "StrictHostKeyChecking=yes", "-o", "UpdateHostKeys=no"),
+        *("-o", "ConnectTimeout=10", "-o", f'IdentityFile="{escaped}/id_proxy"', "-o", "IdentitiesOnly=yes"),
+        *("-p", "2222", "-l", "me", "-W", "[192.0.2.7]:22", "bastion.example"),
+    ]
 
 
 def test_without_an_ssh_program_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

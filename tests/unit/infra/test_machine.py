@@ -1,7 +1,7 @@
 import pytest
 
 from infra.errors import UsageError
-from infra.machine import EngineSpec, MachineSpec, check_name
+from infra.machine import EngineSpec, Jump, MachineSpec, check_name
 
 
 def test_a_spec_survives_the_declaration_and_back() -> None:
@@ -11,6 +11,12 @@ def test_a_spec_survives_the_declaration_and_back() -> None:
         options={"memory": 2048, "open_port": ["80"]},
         engine=EngineSpec(install="distro", version="20.10", labels=("tier=web",), env=("HTTP_PROXY=http://p:1",)),
         tls_sans=("web.example",),
+        ssh_proxy_jump="me@bastion.example:2222",
+        ssh_proxy_host_key="ssh-ed25519 AAAA",
+        ssh_proxy_key="/home/me/key",
+        private_address_only=True,
+        user_data="cloud.yaml",
+        provision_scripts=("a.sh", "b.sh"),
         running=False,
     )
     assert MachineSpec.from_config("web-1", spec.to_config()) == spec
@@ -61,6 +67,14 @@ def test_illegal_names_are_refused(name: str) -> None:
             "'a.example - b' is neither a host name nor an IP address",
         ),
         ({"provider": "qemu", "engine": {"version": "latest; rm -rf /"}}, "is not a version"),
+        (
+            {"provider": "generic", "ssh_proxy_jump": "one,two"},
+            "--ssh-proxy-jump 'one,two' is not [USER@]HOST[:PORT]",
+        ),
+        (
+            {"provider": "generic", "ssh_proxy_key": "key"},
+            "--ssh-proxy-key is for the host that --ssh-proxy-jump names",
+        ),
         ({"provider": "qemu", "engine": {"labels": ["tier"]}}, "engine setting 'tier' is not KEY=VALUE"),
     ],
 )
@@ -68,3 +82,43 @@ def test_a_bad_declaration_says_what_is_wrong(declared: object, message: str) ->
     with pytest.raises(UsageError) as error:
         MachineSpec.from_config("web-1", declared)  # type: ignore[arg-type]
     assert message in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "jump", "whole"),
+    [
+        ("me@bastion.example", Jump("me", "bastion.example", 22), "me@bastion.example:22"),
+        ("m.e+x@192.0.2.7:2222", Jump("m.e+x", "192.0.2.7", 2222), "m.e+x@192.0.2.7:2222"),
+        ("me@[2001:db8::7]", Jump("me", "2001:db8::7", 22), "me@[2001:db8::7]:22"),
+    ],
+)
+def test_a_bastion_is_a_user_a_host_and_a_port(text: str, jump: Jump, whole: str) -> None:
+    assert (Jump.parse(text), str(jump)) == (jump, whole)
+    assert Jump.parse(whole) == jump
+
+
+def test_a_bastion_without_a_user_is_logged_in_to_by_ones_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "alice")
+    assert str(Jump.parse("bastion")) == "alice@bastion:22"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "@host",
+        "me@",
+        "me@host:",
+        "me@host:0",
+        "me@host:65536",
+        "-oProxyCommand=x",
+        "me@-x",
+        "$(id)",
+        "a b",
+        "::1",
+        "a\n",
+    ],
+)
+def test_what_is_no_bastion_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--ssh-proxy-jump"):
+        Jump.parse(text)

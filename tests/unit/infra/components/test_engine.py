@@ -101,6 +101,19 @@ def test_an_engine_is_two_commands_and_the_key_travels_by_secret_standard_input(
 
 
 @awaited
+def test_the_daemons_environment_travels_by_secret_standard_input_alone() -> Any:
+    built = Built(spec=EngineSpec(env=("HTTP_PROXY=http://me:hunter2@proxy:3128",)))
+
+    def check(_: str) -> None:
+        for sent in (built.inputs["box-install"], built.inputs["box-configure"]):
+            assert "hunter2" not in sent["create"]
+            assert "hunter2" in sent["stdin"]["value"]
+            assert sent["stdin"][rpc._special_sig_key] == rpc._special_secret_sig
+
+    return built.engine.engine_version.apply(check)
+
+
+@awaited
 def test_configure_waits_for_install_and_both_are_deleted_with_the_vm() -> Any:
     built = Built()
 

@@ -39,12 +39,12 @@ def openrc_host(tmp_path: Path) -> ScratchHost:
     return host
 
 
-def pems(server: str = "server") -> str:
-    return certificates(PEM.format("ca"), PEM.format(server), PEM.format("key"))
+def pems(server: str = "server", env: tuple[str, ...] = ()) -> str:
+    return certificates(PEM.format("ca"), PEM.format(server), PEM.format("key"), env=env)
 
 
 def apply(host: ScratchHost, spec: EngineSpec, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return host.run(configure_as_root(spec, "box", "generic"), stdin or pems())
+    return host.run(configure_as_root(spec, "box", "generic"), stdin or pems(env=spec.env))
 
 
 def daemon_arguments(host: ScratchHost) -> list[str]:
@@ -142,3 +142,7 @@ def test_a_provider_label_of_the_users_own_is_not_given_twice() -> None:
 
 def test_no_certificate_is_in_the_command_text() -> None:
     assert "PRIVATE KEY" not in configure(EngineSpec(), "box", "generic")
+
+
+def test_no_environment_variable_is_in_the_command_text() -> None:
+    assert "hunter2" not in configure(EngineSpec(env=("HTTP_PROXY=http://me:hunter2@proxy:3128",)), "box", "generic")

@@ -10,7 +10,8 @@ import pytest
 
 from infra.components.engine_scripts import as_root, heredoc
 from infra.components.engine_scripts.configure import configure_as_root
-from infra.components.engine_scripts.install import install, install_as_root
+from infra.components.engine_scripts.install import install, install_as_root, proxies
+from infra.components.engine_scripts.provision import provision_as_root
 from infra.components.engine_scripts.upgrade import upgrade
 from infra.machine import EngineSpec
 from tests.unit.infra.components.scratch_host import ScratchHost
@@ -259,6 +260,39 @@ def test_a_script_that_fails_is_told_with_its_last_lines(tmp_path: Path) -> None
     assert "mctl-error: the install script https://get.example.test/ failed\n" in done.stderr
 
 
+def test_the_daemons_proxies_are_used_to_install_in_both_spellings_and_stay_out_of_the_text(tmp_path: Path) -> None:
+    env = ("HTTPS_PROXY=http://me:it's@proxy:3128", "no_proxy=a.example", "TZ=UTC")
+    assert proxies(env) == (
+        "export https_proxy='http://me:it'\"'\"'s@proxy:3128'\nexport HTTPS_PROXY='http://me:it'\"'\"'s@proxy:3128'\n"
+        "export no_proxy=a.example\nexport NO_PROXY=a.example\n"
+    )
+    made = host(tmp_path, DEBIAN)
+    made.program("curl", {"*": 'echo "$https_proxy $HTTPS_PROXY $no_proxy $NO_PROXY" >>$HOME/seen; exit 1'})
+    text = install_as_root(EngineSpec(install="https://get.example/docker.sh", env=env), "box")
+    assert "proxy:3128" not in text
+    assert made.run(text, proxies(env)).returncode == 1
+    assert made.read("seen") == "http://me:it's@proxy:3128 http://me:it's@proxy:3128 a.example a.example\n"
+
+
+def test_a_proxys_password_is_in_no_error(tmp_path: Path) -> None:
+    made = host(tmp_path, DEBIAN)
+    made.program("curl", {"*": "echo 'curl: (5) no proxy at http://me:hunter2@proxy:3128/' >&2; exit 5"})
+    done = made.run(script(install="https://get.example/docker.sh"))
+    assert "hunter2" not in done.stderr
+    assert (
+        "mctl-error: can't fetch the install script https://get.example/docker.sh: "
+        "curl: (5) no proxy at http://***@proxy:3128/\n"
+    ) in done.stderr
+
+
+def test_install_none_takes_what_is_there_also_after_an_install_of_ours_that_was_stopped(tmp_path: Path) -> None:
+    made = host(tmp_path, DEBIAN)
+    made.program("dockerd", {"--version": "echo 'Docker version 27.3.1, build abc'"})
+    made.write("etc/docker/.mctl-installing", "")
+    done = made.run(script(install="none"))
+    assert (done.returncode, done.stderr) == (0, "mctl-step: Docker Engine 27.3.1 is there already\n")
+
+
 def test_a_host_without_a_service_manager_is_refused(tmp_path: Path) -> None:
     done = ScratchHost(tmp_path / "root", DEBIAN).run(script())
     assert done.returncode == 1
@@ -307,7 +341,7 @@ def test_every_shell_can_read_the_scripts(shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"there is no {shell} here")
     command = [shell, "sh"] if shell == "busybox" else [shell]
-    scripts = script(), configure_as_root(EngineSpec(), "box", "qemu")
+    scripts = script(), configure_as_root(EngineSpec(), "box", "qemu"), provision_as_root("a.sh", "box")
     for text in (install(EngineSpec(), "box"), upgrade(EngineSpec(), "box"), *scripts):
         assert subprocess.run([*command, "-n"], input=text, text=True, check=False).returncode == 0
 
@@ -315,7 +349,7 @@ def test_every_shell_can_read_the_scripts(shell: str) -> None:
 def test_shellcheck_has_nothing_against_the_scripts() -> None:
     if not shutil.which("shellcheck"):
         pytest.skip("there is no shellcheck here")
-    for text in (script(), configure_as_root(EngineSpec(), "box", "qemu")):
+    for text in (script(), configure_as_root(EngineSpec(), "box", "qemu"), provision_as_root("a.sh", "box")):
         command = ["shellcheck", "--shell=sh", "--severity=warning", "--exclude=SC2034", "-"]
         checked = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         assert (checked.returncode, checked.stdout) == (0, "")

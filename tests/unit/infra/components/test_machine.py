@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ OUTPUTS = {
     *("name", "provider", "instance_id", "address", "private_address", "ssh_user", "ssh_port", "docker_url"),
     *("engine_version", "ca_cert", "client_cert", "client_key", "ssh_private_key", "ssh_host_key"),
     *("certificate_expiry", "labels", "running", "engine", "tls_sans"),
+    *("ssh_proxy_jump", "ssh_proxy_host_key", "ssh_proxy_private_key"),
 }
-SECRET = {"client_key", "ssh_private_key"}
+SECRET = {"client_key", "ssh_private_key", "ssh_proxy_private_key"}
 MADE: dict[str, Mapping[str, Any]] = {
     "tls:index/privateKey:PrivateKey": {
         "privateKeyPem": "PEM KEY",
@@ -64,18 +66,20 @@ class Recorder(pulumi.runtime.Mocks):
 class Built:
     """One machine of a spec: its outputs' values, which of them are secret, and all that was sent."""
 
-    def __init__(self, spec: MachineSpec, plan: AuthoritySpec | None = None) -> None:
+    def __init__(
+        self, spec: MachineSpec, plan: AuthoritySpec | None = None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         self._plan = plan
         recorder = Recorder()
         pulumi.runtime.set_mocks(recorder, project="mctl", stack="prod", preview=False)
         self.values: dict[str, Any] = {}
         self.secret: set[str] = set()
-        awaited(lambda: self._build(spec))()
+        awaited(lambda: self._build(spec, opts))()
         self.sent = recorder.inputs
 
-    def _build(self, spec: MachineSpec) -> pulumi.Output[None]:
+    def _build(self, spec: MachineSpec, opts: pulumi.ResourceOptions | None) -> pulumi.Output[None]:
         adopted = pulumi.Output.secret({"ca_cert": "OLD CA", "client_cert": "OLD CERT", "client_key": "OLD KEY"})
-        outputs = Machine(spec, Authority("prod", self._plan, adopted)).outputs
+        outputs = Machine(spec, Authority("prod", self._plan, adopted), opts).outputs
 
         async def secret() -> set[str]:
             return {name for name, output in outputs.items() if await output.is_secret()}
@@ -140,6 +144,9 @@ def test_a_vm_gives_every_output_and_keeps_its_keys_secret() -> None:
             "env": [],
         },
         "tls_sans": ["x.example"],
+        "ssh_proxy_jump": "",
+        "ssh_proxy_host_key": "",
+        "ssh_proxy_private_key": None,
     }
     assert set(built.values) == OUTPUTS
     assert built.secret == SECRET
@@ -194,6 +201,77 @@ def test_the_server_certificate_names_all_that_the_machine_is_reached_by() -> No
     request = Built(qemu()).inputs("tls:index/certRequest:CertRequest", "web-1-server")
     assert request["dnsNames"] == ["web-1", "localhost", "x.example"]
     assert request["ipAddresses"] == ["127.0.0.1", "::1", "10.0.2.15"]
+
+
+def test_a_bastion_is_in_every_connection_with_its_pinned_key_and_a_secret_one_of_ours(tmp_path: Path) -> None:
+    key = tmp_path / "bastion"
+    key.write_text("THE BASTION'S KEY")
+    spec = replace(
+        generic(tmp_path),
+        ssh_proxy_jump="me@[2001:db8::1]:2222",
+        ssh_proxy_host_key="ssh-ed25519 BASTION",
+        ssh_proxy_key=str(key),
+        provision_scripts=(str(key),),
+    )
+    built = Built(spec)
+    for name in ("box-install", "box-configure", "box-provision-1"):
+        connection = built.inputs("command:remote:Command", name)["connection"]
+        assert connection[rpc._special_sig_key] == rpc._special_secret_sig
+        assert plain(connection)["proxy"] == {
+            "host": "2001:db8::1",
+            "port": 2222,
+            "user": "me",
+            "privateKey": "THE BASTION'S KEY",
+            "hostKey": "ssh-ed25519 BASTION",
+            "dialErrorLimit": 3,
+            "perDialTimeout": 15,
+        }
+    assert built.values["ssh_proxy_jump"] == "me@[2001:db8::1]:2222"
+    assert built.values["ssh_proxy_private_key"] == "THE BASTION'S KEY"
+    assert built.secret == SECRET
+
+
+def test_a_machine_that_is_reached_by_its_private_address_has_it_everywhere() -> None:
+    built = Built(replace(qemu(), private_address_only=True))
+    assert (built.values["address"], built.values["docker_url"]) == ("10.0.2.15", "tcp://10.0.2.15:42376")
+    request = built.inputs("tls:index/certRequest:CertRequest", "web-1-server")
+    assert request["ipAddresses"] == ["127.0.0.1", "::1", "10.0.2.15"]
+    for name in ("web-1-install", "web-1-configure"):
+        assert plain(built.inputs("command:remote:Command", name)["connection"])["host"] == "10.0.2.15"
+
+
+def test_user_data_is_read_from_the_file_that_the_spec_names(tmp_path: Path) -> None:
+    file = tmp_path / "user-data"
+    file.write_text("#cloud-config\n")
+    vm = Built(replace(qemu(), user_data=str(file))).inputs("hypervisor:index:VirtualMachine", "web-1-vm")
+    assert vm["userData"] == "#cloud-config\n"
+
+
+def test_scripts_run_in_order_after_the_engine_again_only_for_another_text_or_vm(tmp_path: Path) -> None:
+    files = [tmp_path / "a.sh", tmp_path / "b.sh"]
+    for file in files:
+        file.write_text("echo secret\n")
+    built = Built(replace(qemu(), provision_scripts=tuple(map(str, files))))
+    for number, name in enumerate(("a.sh", "b.sh"), start=1):
+        sent = built.inputs("command:remote:Command", f"web-1-provision-{number}")
+        assert f"name={name}\n" in sent["create"]
+        assert "echo secret" not in sent["create"]
+        assert sent["stdin"] == {rpc._special_sig_key: rpc._special_secret_sig, "value": "echo secret\n"}
+        assert sent["triggers"] == ["mctl-web-1", sha256(b"echo secret\n").hexdigest()]
+        assert sent["update"] == ":"
+    order = [name for kind, name in built.sent if kind == "command:remote:Command"]
+    assert order == ["web-1-install", "web-1-configure", "web-1-provision-1", "web-1-provision-2"]
+
+
+def test_a_machine_that_is_switched_off_needs_no_script_and_runs_none(tmp_path: Path) -> None:
+    spec = replace(qemu(), running=False, provision_scripts=(str(tmp_path / "lost.sh"),))
+    ignored: dict[str, Any] = {}
+
+    def note(args: pulumi.ResourceTransformationArgs) -> None:
+        ignored[args.name] = args.opts.ignore_changes
+
+    Built(spec, opts=pulumi.ResourceOptions(transformations=[note]))
+    assert ignored["web-1-provision-1"] == ["connection", "create", "stdin", "triggers", "update"]
 
 
 def test_certificates_are_p256_for_a_year_renewed_a_month_early_and_the_authority_lasts_ten() -> None:

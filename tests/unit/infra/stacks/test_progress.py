@@ -105,6 +105,11 @@ def test_a_failure_is_one_sentence_without_what_the_engine_puts_before_it(run: R
     assert run.failure(f"\n code: 255\n stdout: much\n stderr: {said}").message == message
 
 
+def test_a_failure_leaves_out_the_script_that_ran(run: Run) -> None:
+    run.says('timed out after 600s: dial tcp 192.0.2.7:22: i/o timeout: running "fail() {\\n…":\n', "error")
+    assert run.failure().message == "timed out after 600s: dial tcp 192.0.2.7:22: i/o timeout"
+
+
 def test_a_resources_error_comes_before_the_stacks(run: Run) -> None:
     run.says("update failed", "error", "mctl-s", "pulumi:pulumi:Stack")
     run.says("port 22 is taken", "error", "web-1-vm", VM)

@@ -91,3 +91,8 @@ def test_a_file_that_is_not_yaml_is_named_with_the_way_out(tmp_path: Path) -> No
     with pytest.raises(UsageError) as error:
         project.machines(tmp_path, "prod")
     assert error.value.message.startswith(f"{file} can't be read: ")
+
+
+def test_a_file_below_the_project_is_declared_relative_to_it_and_others_as_they_are(tmp_path: Path) -> None:
+    assert project.own_path(tmp_path, str(tmp_path / "scripts" / "a.sh")) == "scripts/a.sh"
+    assert project.own_path(tmp_path / "scripts", str(tmp_path / "a.sh")) == str(tmp_path / "a.sh")

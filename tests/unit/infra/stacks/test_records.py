@@ -37,6 +37,12 @@ def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: P
         "key.pem": "the client's key\n",
         "id_ed25519": "the SSH key\n",
         "known_hosts": f"192.0.2.7 {HOST_KEY}\n",
+        "ssh_config": (
+            "Host web-1\n  HostName 192.0.2.7\n  Port 22\n  User debian\n"
+            f'  UserKnownHostsFile "{record.folder}/known_hosts"\n  GlobalKnownHostsFile none\n'
+            "  StrictHostKeyChecking yes\n  UpdateHostKeys no\n  ConnectTimeout 10\n"
+            f'  IdentityFile "{record.folder}/id_ed25519"\n  IdentitiesOnly yes\n'
+        ),
     }
     assert facts == {
         "version": 1,
@@ -53,6 +59,8 @@ def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: P
         "engine_version": "27.3.1",
         "certificate_expiry": "2031-01-02T03:04:05Z",
         "ssh_host_key": HOST_KEY,
+        "ssh_proxy_jump": "",
+        "ssh_proxy_host_key": "",
         "labels": {"tier": "web"},
         "running": True,
         "created": record.created,
@@ -149,6 +157,28 @@ def test_ssh_finds_the_pinned_host_key(address: str, port: int, host: str) -> No
     assert found.stdout.splitlines()[-1:] == [f"{host} {HOST_KEY}"]
 
 
+def test_a_bastions_host_key_is_pinned_beside_the_machines_and_its_own_key_is_kept() -> None:
+    record = save(
+        "web-1",
+        ssh_proxy_jump="me@bastion.example:2222",
+        ssh_proxy_host_key="ssh-ed25519 BASTION",
+        ssh_proxy_private_key="the bastion's key",
+    )
+    files = contents("web-1")
+    assert files["known_hosts"] == f"192.0.2.7 {HOST_KEY}\n[bastion.example]:2222 ssh-ed25519 BASTION\n"
+    assert files["id_proxy"] == "the bastion's key\n"
+    assert records.load("web-1").ssh_proxy_key == f"{record.folder}/id_proxy"
+    save("web-1")
+    assert "id_proxy" not in contents("web-1")
+
+
+def test_a_record_from_before_bastions_were_known_loads() -> None:
+    file = Path(save("web-1").folder, "machine.json")
+    facts = json.loads(file.read_text())
+    file.write_text(json.dumps({key: value for key, value in facts.items() if not key.startswith("ssh_proxy")}))
+    assert records.load("web-1").facts() == facts
+
+
 def test_saving_the_same_again_touches_no_file() -> None:
     save("web-1")
     before = {file.name: file.stat().st_ino for file in Path(records.folder("web-1")).iterdir()}
@@ -161,7 +191,8 @@ def test_saving_a_new_address_replaces_only_the_files_that_name_it() -> None:
     before = {file.name: file.stat().st_ino for file in Path(records.folder("web-1")).iterdir()}
     save("web-1", address="192.0.2.8", docker_url="tcp://192.0.2.8:2376")
     after = {file.name: file.stat().st_ino for file in Path(records.folder("web-1")).iterdir()}
-    assert {name for name in before if before[name] != after[name]} == {*("machine.json", "config.json", "known_hosts")}
+    changed = {*("machine.json", "config.json", "known_hosts", "ssh_config")}
+    assert {name for name in before if before[name] != after[name]} == changed
     assert records.load("web-1").created == created
 
 

@@ -1,3 +1,4 @@
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ CA = Authority()
 SERVER, CLIENT = CA.server("127.0.0.1"), CA.client()
 NO_ONE = "192.0.2.7"  # RFC 5737: an address that nothing has
 QUICK = 0.6
+UNABLE = "Unable to query docker version: "
+VERSION = "docker version --format '{{.Server.Version}}'"
 
 
 def save(name: str, docker_port: int, ssh_port: int, **changes: object) -> Record:
@@ -118,6 +121,29 @@ def test_a_silent_host_is_stopped_only_where_it_is_declared_so(word: str, *, run
     found, version, error = judged(record, QUICK)
     assert (found, version) == (word, "")
     assert error.startswith("Unable to query docker version: ") == running
+
+
+@pytest.mark.parametrize(
+    ("ssh", "running", "state"),
+    [
+        ("echo 27.3.1", True, ("Running", "27.3.1", "")),
+        ("echo motd >&2; echo no such command >&2; exit 127", True, ("Running", "", f"{UNABLE}no such command")),
+        ("echo no route >&2; exit 255", True, ("Timeout", "", f"{UNABLE}no route")),
+        ("echo no route >&2; exit 255", False, ("Stopped", "", "")),
+        ("sleep 60", True, ("Timeout", "", f"{UNABLE}no answer in time")),
+    ],
+)
+def test_a_machine_behind_a_bastion_is_asked_by_ssh_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ssh: str, state: tuple[str, str, str], *, running: bool
+) -> None:
+    program = tmp_path / "bin" / "ssh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nfor last; do :; done\n[ "$last" = "{VERSION}" ] || exit 64\nexec 3>&-\n{ssh}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    behind = {"ssh_proxy_jump": "me@bastion:22", "ssh_proxy_host_key": "ssh-ed25519 BASTION"}
+    record = save("web-1", closed_port(), closed_port(), running=running, **behind)
+    assert judged(record, QUICK) == state
 
 
 def test_certificates_that_cannot_be_used_are_named() -> None:
