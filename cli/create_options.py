@@ -1,4 +1,4 @@
-"""The options of `create` that say how a machine is reached, and what a host is made ready with."""
+"""What `create` and `set` have in common: how a machine is reached, made ready, and how its engine is set up."""
 
 from __future__ import annotations
 
@@ -24,3 +24,12 @@ ProvisionScripts = Annotated[
     list[str] | None,
     option("Machine", "Script to run as root once Docker is up, and again when it changes", "--provision-script"),
 ]
+TlsSan = Annotated[list[str] | None, option("Machine", "Further name or address for the server certificate")]
+Install = Annotated[str, option("Docker Engine", "docker, distro, none, a script's URL, or auto: docker, else distro")]
+Version = Annotated[str, option("Docker Engine", "Version to pin, such as 27 or 27.3.1")]
+Opt = Annotated[list[str] | None, option("Docker Engine", "dockerd option, KEY=VALUE or KEY")]
+Label = Annotated[list[str] | None, option("Docker Engine", "Label of the engine, KEY=VALUE")]
+Insecure = Annotated[list[str] | None, option("Docker Engine", "Registry to reach without TLS")]
+Mirror = Annotated[list[str] | None, option("Docker Engine", "Mirror of Docker Hub")]
+StorageDriver = Annotated[str, option("Docker Engine", "Storage driver")]
+Env = Annotated[list[str] | None, option("Docker Engine", "Environment variable of the daemon, KEY=VALUE")]

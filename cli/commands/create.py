@@ -9,13 +9,22 @@ from typing import Annotated, Any
 import typer
 
 from cli.create_options import (
+    Env,
     HostKey,
+    Insecure,
+    Install,
     Jump,
     JumpHostKey,
     JumpKey,
+    Label,
+    Mirror,
+    Opt,
     PrivateAddressOnly,
     ProvisionScripts,
+    StorageDriver,
+    TlsSan,
     UserData,
+    Version,
     option,
 )
 from cli.driver_options import DEFAULT_PROVIDER, VARIABLES, chosen_provider, with_driver_options
@@ -34,15 +43,6 @@ Provider = Annotated[
     str, option("Machine", "Where the machine runs.", "--provider", "--driver", "-d", envvar=list(VARIABLES))
 ]
 StackName = Annotated[str, option("Machine", "Stack to add it to; by default one of its own")]
-TlsSan = Annotated[list[str] | None, option("Machine", "Further name or address for the server certificate")]
-Install = Annotated[str, option("Docker Engine", "docker, distro, none, a script's URL, or auto: docker, else distro")]
-Version = Annotated[str, option("Docker Engine", "Version to pin, such as 27 or 27.3.1")]
-Opt = Annotated[list[str] | None, option("Docker Engine", "dockerd option, KEY=VALUE or KEY")]
-Label = Annotated[list[str] | None, option("Docker Engine", "Label of the engine, KEY=VALUE")]
-Insecure = Annotated[list[str] | None, option("Docker Engine", "Registry to reach without TLS")]
-Mirror = Annotated[list[str] | None, option("Docker Engine", "Mirror of Docker Hub")]
-StorageDriver = Annotated[str, option("Docker Engine", "Storage driver")]
-Env = Annotated[list[str] | None, option("Docker Engine", "Environment variable of the daemon, KEY=VALUE")]
 
 
 def _create(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from cli.commands import create
+from cli import create_options as options_of
 from cli.driver_options import provider_of_machine, with_driver_options
 from cli.options import Json, machine_names
 from cli.output import as_json
@@ -23,23 +23,32 @@ AllowReplace = Annotated[
     bool, typer.Option("--allow-replace", help="Replace the VM where it takes that; its data is lost")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", "--preview", help="Say what it would do, and do nothing")]
-Install = Annotated[str | None, get_args(create.Install)[1]]
-Version = Annotated[str | None, get_args(create.Version)[1]]
-StorageDriver = Annotated[str | None, get_args(create.StorageDriver)[1]]
+Install = Annotated[str | None, get_args(options_of.Install)[1]]
+Version = Annotated[str | None, get_args(options_of.Version)[1]]
+StorageDriver = Annotated[str | None, get_args(options_of.StorageDriver)[1]]
+Jump = Annotated[str | None, get_args(options_of.Jump)[1]]
+JumpHostKey = Annotated[str | None, get_args(options_of.JumpHostKey)[1]]
+JumpKey = Annotated[str | None, get_args(options_of.JumpKey)[1]]
+UserData = Annotated[str | None, get_args(options_of.UserData)[1]]
 
 
 def _set(
     name: Name,
     *,
-    tls_san: create.TlsSan = None,
+    tls_san: options_of.TlsSan = None,
+    ssh_proxy_jump: Jump = None,
+    ssh_proxy_host_key: JumpHostKey = None,
+    ssh_proxy_key: JumpKey = None,
+    user_data: UserData = None,
+    provision_script: options_of.ProvisionScripts = None,
     engine_install: Install = None,
     engine_version: Version = None,
-    engine_opt: create.Opt = None,
-    engine_label: create.Label = None,
-    engine_insecure_registry: create.Insecure = None,
-    engine_registry_mirror: create.Mirror = None,
+    engine_opt: options_of.Opt = None,
+    engine_label: options_of.Label = None,
+    engine_insecure_registry: options_of.Insecure = None,
+    engine_registry_mirror: options_of.Mirror = None,
     engine_storage_driver: StorageDriver = None,
-    engine_env: create.Env = None,
+    engine_env: options_of.Env = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     allow_replace: AllowReplace = False,
@@ -66,7 +75,15 @@ def _set(
         "storage_driver": engine_storage_driver,
         "env": engine_env,
     }
-    settings = changes.Settings(_given(engine), _given({"tls_sans": tls_san}), _given(options))
+    of_machine = {
+        "tls_sans": tls_san,
+        "ssh_proxy_jump": ssh_proxy_jump,
+        "ssh_proxy_host_key": ssh_proxy_host_key,
+        "ssh_proxy_key": ssh_proxy_key,
+        "user_data": user_data,
+        "provision_scripts": provision_script,
+    }
+    settings = changes.Settings(_given(engine), _given(of_machine), _given(options))
     with progress() as report:
         plan = changes.plan(name, settings, report)
     if json:

@@ -17,9 +17,9 @@ from infra.components.engine_scripts.configure import PORT
 from infra.components.engine_scripts.upgrade import upgrade as upgrade_script
 from infra.errors import AlreadyError, NameTakenError, NotFoundError, StackError
 from infra.machine import MachineSpec, check_name
-from infra.stacks import effects, host_scripts, program, project, records
+from infra.stacks import effects, host_scripts, project, records
 from infra.stacks.effects import Effect
-from infra.stacks.machines import await_docker, declaration, end_renaming, keep_records, locate, set_running
+from infra.stacks.machines import await_docker, checked, declaration, end_renaming, keep_records, locate, set_running
 from infra.stacks.progress import Report
 from infra.stacks.records import Record
 from infra.stacks.store import Stack
@@ -48,16 +48,15 @@ class Plan:
 def plan(name: str, settings: Settings, report: Report) -> Plan:
     """Say what other settings would do, changing nothing. Raises UsageError or PreCreateError for what can't be."""
     folder, stack, before = declaration(name)
+    here = before.with_files(lambda path: str(folder / path))
     spec = replace(
-        before,
+        here,
         engine=replace(before.engine, **settings.engine),
         options={key: value for key, value in {**before.options, **settings.options}.items() if value not in ("", [])},
         **settings.machine,
     )
     _refuse_adopted(before, settings)
-    program.check(spec)
-    driver = drivers.load(spec.provider)
-    spec = driver.check(spec, drivers.read_args(driver, name, spec.options))
+    spec = checked(folder, spec)
     changes = Stack(folder, stack, report).preview({name: spec})
     found = effects.of(changes, project.machines(folder, stack))
     return Plan(folder, stack, spec, found, is_new=spec != before)

@@ -47,11 +47,7 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     folder = project.find_project()
     refuse_taken(folder, spec.name, stack)
     _refuse_foreign(spec.name)
-    program.check(spec)
-    driver = drivers.load(spec.provider)
-    spec = bastion.check(provision.check(spec.with_files(_absolute)))
-    spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
-    spec = spec.with_files(lambda path: project.own_path(folder, path))
+    spec = checked(folder, spec)
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
@@ -271,6 +267,18 @@ def keep_records(opened: Stack, report: Report) -> list[Record]:
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept}:
         _forget(gone, report)
     return kept
+
+
+def checked(folder: Path, spec: MachineSpec) -> MachineSpec:
+    """Look whether a machine could be made, changing nothing, and give its declaration for the project in the folder.
+
+    A file's path in the spec is absolute, or relative to the current folder. Raises PreCreateError and UsageError.
+    """
+    program.check(spec)
+    driver = drivers.load(spec.provider)
+    spec = bastion.check(provision.check(spec.with_files(_absolute)))
+    spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
+    return spec.with_files(lambda path: project.own_path(folder, path))
 
 
 def _absolute(path: str) -> str:

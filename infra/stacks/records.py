@@ -35,8 +35,8 @@ class Record:
     project: the folder that holds Pulumi.yaml. running: as declared. created, and the expiry of the server's
     certificate, the client's and their authority's: ISO 8601. ssh_host_key: authorized_keys style. ssh_proxy_jump: the
     bastion, `USER@HOST:PORT`, or nothing. docker_url: `tcp://HOST:PORT`. state_file, state_time: the stack state that
-    it was written from, where that is a file, and when that changed, in nanoseconds. engine, tls_sans: as declared. A fact
-    with a default may be missing in older records.
+    it was written from, where that is a file, and when that changed, in nanoseconds. engine, tls_sans: as declared. A
+    fact with a default may be missing in older records.
     """
 
     name: str
