@@ -23,9 +23,11 @@ def mount(
     *,
     unmount: Annotated[bool, typer.Option("--unmount", "-u", help="Unmount it.")] = False,
 ) -> None:
-    """Mount a machine's folder here with sshfs, such as: mctl mount web-1:/srv ./srv.
+    """Mount a machine's folder here with sshfs.
 
     Without a machine it is the machine `default`. Unmount it by the same words and -u.
+
+    Example: `mctl mount web-1:/srv ./srv`
     """
     there = remote_files.place(source)
     if ":" in source and not there.machine:

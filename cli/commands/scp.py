@@ -24,9 +24,11 @@ def scp(
     delta: Annotated[bool, typer.Option("--delta", "-d", help="Send only what differs, with rsync.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
-    """Copy files, such as: mctl scp -r ./site web-1:/srv. From machine to machine they pass through this computer.
+    """Copy files to and from machines. From machine to machine they pass through this computer.
 
     `localhost:` is this computer, and so is what has no colon before its first slash; on Windows, `C:\\` is a drive.
+
+    Example: `mctl scp -r ./site web-1:/srv`
     """
     if len(places or ()) != 2:
         raise UsageError("Improper number of arguments", mend=f"mctl scp {WHAT} {WHAT}")

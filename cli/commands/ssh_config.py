@@ -23,9 +23,11 @@ def ssh_config(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Print what reaches machines by name in your ssh_config, such as: mctl ssh-config web-1 >>~/.ssh/config.
+    """Print what reaches machines by name in your ssh_config.
 
     With --write, `ssh web-1`, `scp`, `rsync` and `docker -H ssh://web-1` work by themselves, for new machines too.
+
+    Example: `mctl ssh-config --write`
     """
     if write and (names or json):
         raise UsageError("--write keeps a file of all machines", mend="mctl ssh-config --write")

@@ -115,7 +115,7 @@ def test_delta_is_rsync(called: Path, flags: tuple[str, ...], expected: list[str
         (
             ("mount", "/srv"),
             4,
-            'No machine name specified and no "default" machine exists\n  hint: mctl ls, or mctl create default',
+            'No machine name(s) specified and no "default" machine exists\n  hint: mctl ls, or mctl create default',
         ),
         (("mount", "localhost:/srv"), 2, "localhost:/srv is on this computer already"),
         (

@@ -397,7 +397,7 @@ def test_processes_that_save_the_same_new_machine_both_succeed() -> None:
     running = [subprocess.Popen([sys.executable, "-c", script], cwd=root) for _ in range(4)]
     assert [process.wait() for process in running] == [0, 0, 0, 0]
     assert os.listdir(Path(records.folder("web-1")).parent) == ["web-1"]
-    assert len(contents("web-1")) == 7
+    assert len(contents("web-1")) == 8
 
 
 def test_reading_imports_next_to_nothing() -> None:
