@@ -87,7 +87,10 @@ def preview(stack: auto.Stack) -> dict[str, Any]:
 
 
 def in_order(found: dict[str, Any]) -> dict[str, Any]:
-    return {**found, "steps": sorted(found["steps"], key=lambda step: str(step["resource"]))}
+    """Sort what comes in no order: steps side by side, and the reasons of one."""
+    reasons = ("diffReasons", "replaceReasons")
+    steps = [{**step, **{key: step[key] and sorted(step[key]) for key in reasons}} for step in found["steps"]]
+    return {**found, "steps": sorted(steps, key=lambda step: str(step["resource"]))}
 
 
 @pytest.mark.parametrize("variant", PREVIEWS)

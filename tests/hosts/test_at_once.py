@@ -31,7 +31,8 @@ def frozen(shop: Shop, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     run = shop.start(*arguments)
     try:
         locks, end = shop.home / "state" / ".pulumi" / "locks", time.monotonic() + SECONDS
-        while not list(locks.rglob("*.json")):
+        # Making the stack takes a lock too, before the machine is declared.
+        while not (is_declared(shop) and list(locks.rglob("*.json"))):
             assert run.poll() is None, run.communicate()[0]
             assert time.monotonic() < end
             time.sleep(0.01)
@@ -41,6 +42,11 @@ def frozen(shop: Shop, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         run.send_signal(signal.SIGCONT)
         said, _ = run.communicate(timeout=SECONDS)
     assert run.returncode == 0, said
+
+
+def is_declared(shop: Shop) -> bool:
+    file = shop.home / "Pulumi.box.yaml"
+    return file.exists() and "mctl:machines" in file.read_text()
 
 
 def refused(run: subprocess.Popen[str]) -> Ran:
