@@ -119,12 +119,11 @@ class Stack:
         """
         state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
         watcher = self._watcher()
-        replaced = (
-            [r["urn"] for r in self._resources(*RENEWABLE) if r["urn"].rpartition("::")[2] in renew] if renew else []
-        )
+        renewable = self._resources(*RENEWABLE) if renew else ()
+        replaced = [r["urn"] for r in renewable if r["urn"].rpartition("::")[2] in renew] or None
         with self._failures(mend, watcher):
             self._unlocked(
-                lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced or None)
+                lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
             )
         return watcher.phases
 
@@ -276,6 +275,7 @@ class Stack:
         try:
             yield
         except auto.StackNotFoundError:
+            mend = f"mctl ls, or mctl create {self.name}"
             raise NotFoundError(f"stack {self.name} does not exist", mend=mend) from None
         except auto.ConcurrentUpdateError as error:
             by = ", ".join(locks.holders(str(error))) or "another run"
