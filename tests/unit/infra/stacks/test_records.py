@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import NotFoundError, RecordError
-from infra.stacks import config_json, record_files, records
+from infra.stacks import config_json, records
 from tests.certificates import DAYS, Authority
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import HOST_KEY, outputs
@@ -387,32 +387,9 @@ def test_readers_never_see_half_a_record() -> None:
     assert seen <= {"192.0.2.0", "192.0.2.1", "192.0.2.7"}
 
 
-def test_processes_that_save_the_same_new_machine_both_succeed() -> None:
-    script = (
-        "from infra.stacks import records\n"
-        "from tests.stack_outputs import outputs\n"
-        "records.save(outputs('web-1'), stack='prod', project='/project')\n"
-    )
-    root = Path(records.__file__).parents[2]
-    running = [subprocess.Popen([sys.executable, "-c", script], cwd=root) for _ in range(4)]
-    assert [process.wait() for process in running] == [0, 0, 0, 0]
-    assert os.listdir(Path(records.folder("web-1")).parent) == ["web-1"]
-    assert len(contents("web-1")) == 8
-
-
 def test_reading_imports_next_to_nothing() -> None:
     save("web-1")
     script = "import sys; from infra.stacks import records; records.load('web-1'); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"dataclasses", "inspect", "pathlib", "typing", "tempfile", "shutil", "psutil", "pulumi", "typer"}
     assert heavy.isdisjoint(modules)
-
-
-def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path) -> None:
-    folder = tmp_path / "box"
-    record_files.write(str(folder), {"a": b"old"})
-    (folder / "b").mkdir()
-    with pytest.raises(IsADirectoryError):
-        record_files.write(str(folder), {"b": b"new", "a": b"new"})
-    assert (folder / "a").read_bytes() == b"old"
-    assert sorted(os.listdir(folder)) == ["a", "b"]
