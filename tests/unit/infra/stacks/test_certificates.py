@@ -25,6 +25,7 @@ while step := ROLL[-1].step():
 def ups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ups:
     """What was declared at each `up` (authority, adopted or not), and what was to be renewed by it."""
     monkeypatch.setenv("MCTL_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # the checkout is a project too
     found: Ups = []
 
     class Stack:
@@ -95,6 +96,7 @@ def test_an_adopted_engine_is_configured_with_the_step_that_touches_hosts(ups: U
 
 def test_machines_of_one_stack_need_one_new_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCTL_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # the checkout is a project too
     folder = project.find_project()
     for name, stack in (("a", "prod"), ("b", "prod"), ("c", "c")):
         project.declare(folder, stack, MachineSpec(name=name, provider="generic"))
