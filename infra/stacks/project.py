@@ -88,9 +88,9 @@ def rename(project: Path, stack: str, old: str, spec: MachineSpec) -> None:
         place = list(declared).index(old)
         del declared[old]
         declared.insert(place, spec.name, spec.to_config())
-        login = config.pop(f"{LOGIN_KEY}{old}", None)
+        login = config.pop(f"{SSH_KEY}{old}", None)
         if login:
-            config[f"{LOGIN_KEY}{spec.name}"] = login
+            config[f"{SSH_KEY}{spec.name}"] = login
 
 
 def declares(project: Path, stack: str, machine: str) -> bool:

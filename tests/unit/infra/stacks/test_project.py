@@ -96,3 +96,15 @@ def test_a_file_that_is_not_yaml_is_named_with_the_way_out(tmp_path: Path) -> No
 def test_a_file_below_the_project_is_declared_relative_to_it_and_others_as_they_are(tmp_path: Path) -> None:
     assert project.own_path(tmp_path, str(tmp_path / "scripts" / "a.sh")) == "scripts/a.sh"
     assert project.own_path(tmp_path / "scripts", str(tmp_path / "a.sh")) == str(tmp_path / "a.sh")
+
+
+def test_renaming_takes_the_kept_ssh_key_along(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(
+        "config:\n  mctl:sshKey-web:\n    secure: v1:abc\n  mctl:machines:\n    web:\n      provider: generic\n"
+    )
+    project.rename(tmp_path, "prod", "web", MachineSpec(name="shop", provider="generic", formerly="web"))
+    assert file.read_text() == (
+        "config:\n  mctl:machines:\n    shop:\n      provider: generic\n      formerly: web\n"
+        "  mctl:sshKey-shop:\n    secure: v1:abc\n"
+    )
