@@ -65,8 +65,8 @@ def plan(name: str, settings: Settings, report: Report) -> Plan:
 def apply(planned: Plan, report: Report) -> None:
     """Make the change, and wait for Docker."""
     spec = planned.spec
-    project.declare(planned.folder, planned.stack, spec)
     opened = Stack(planned.folder, planned.stack, report)
+    project.declare(planned.folder, planned.stack, spec)
     opened.up(mend=f"mctl up {spec.name}")
     for record in keep_records(opened, report):
         if record.name == spec.name and record.running:
@@ -124,8 +124,11 @@ def rename(old: str, new: str, report: Report) -> Record:
     Raises NameTakenError, and UsageError for what can't be a name.
     """
     check_name(new)
-    folder, stack = _renamed_before(old, new) or _declare_renamed(old, new)
+    begun = _renamed_before(old, new)
+    folder, stack = begun or _to_be_renamed(old, new)
     opened = Stack(folder, stack, report)
+    if not begun:
+        project.rename(folder, stack, old, replace(declaration(old)[-1], name=new, formerly=old))
     opened.up(mend=f"mctl rename {old} {new}")
     end_renaming(opened)
     record = next(record for record in keep_records(opened, report) if record.name == new)
@@ -134,7 +137,8 @@ def rename(old: str, new: str, report: Report) -> Record:
     return record
 
 
-def _declare_renamed(old: str, new: str) -> tuple[Path, str]:
+def _to_be_renamed(old: str, new: str) -> tuple[Path, str]:
+    """Find the stack of a machine that may have the new name."""
     folder, stack, spec = declaration(old)
     if records.exists(new) or project.stack_of(folder, new):
         raise NameTakenError(
@@ -146,7 +150,6 @@ def _declare_renamed(old: str, new: str) -> tuple[Path, str]:
             machine=old,
             mend=f"mctl rename {spec.formerly} {old}",
         )
-    project.rename(folder, stack, old, replace(spec, name=new, formerly=old))
     return folder, stack
 
 
