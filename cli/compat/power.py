@@ -30,12 +30,11 @@ AFTERWARDS = {"start": NOTE.format("Started"), "restart": NOTE.format("Restarted
 def run(verb: str, names: Sequence[str], _values: dict[str, Value]) -> int:
     """Act on each machine, or on `default`. Where one is unknown, nothing is done."""
     names = list(dict.fromkeys(names or [lookup.default()]))
-    unknown = [error for name in names if (error := missing(name))]
-    if unknown:
-        return max(words.tell(error, verb) for error in unknown)
+    code = tell_missing(names, verb)
+    if code:
+        return code
     for name in names:
         _say(f'{DOING[verb]} "{name}"...')
-    code = 0
     for name, error in outcomes(names, ACTS[verb]):
         if error is not None:
             code = max(code, words.tell(error, verb))
@@ -53,6 +52,11 @@ def missing(name: str) -> MctlError | None:
     except MctlError as error:
         return error
     return None
+
+
+def tell_missing(names: Sequence[str], verb: str) -> int:
+    """Tell each name that no machine has, and give the exit code; 0 where there is none."""
+    return max((words.tell(error, verb) for name in names if (error := missing(name))), default=0)
 
 
 def _say(line: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cli.compat import words
 from cli.compat.entry import dispatch
-from cli.compat.power import missing
+from cli.compat.power import tell_missing
 from cli.progress import progress
 from infra.stacks import lookup, machines, records
 
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 def run(verb: str, names: Sequence[str], _values: dict[str, Value]) -> int:
     """Set machines up again, or to the end. Where one is unknown, nothing is done."""
     names = list(dict.fromkeys(names or [lookup.default()]))
-    unknown = [error for name in names if (error := missing(name))]
-    if unknown:
-        return max(words.tell(error, verb) for error in unknown)
+    code = tell_missing(names, verb)
+    if code:
+        return code
     made = [name for name in names if records.exists(name)]
     for name in names:
         if name not in made:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from infra.machine import Jump
 
 CONNECT_SECONDS = 10
+SSH_FAILED = 255  # ssh(1), EXIT STATUS: anything else is the remote command's own
 
 
 def pinned(known_hosts: str, key: str | None) -> dict[str, str]:

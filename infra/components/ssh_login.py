@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from infra.components.ssh_command import as_arguments, host_name, pinned, proxy_command
+from infra.components.ssh_command import SSH_FAILED, as_arguments, host_name, pinned, proxy_command
 from infra.errors import PreCreateError
 from infra.machine import Jump
 
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")  # ssh(1), -i
 ACCEPT_NEW = "accept-new"
-SSH_FAILED = 255  # ssh(1), EXIT STATUS: anything else is the remote command's own
 # The order of preference where a host has several: what our own machines have comes first.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 RSA = "rsa-sha2-512,rsa-sha2-256,ssh-rsa"

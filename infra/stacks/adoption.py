@@ -21,7 +21,7 @@ from infra.components.drivers import generic
 from infra.components.machine import docker_url
 from infra.errors import NameTakenError, NotFoundError, PreCreateError, RecordError
 from infra.machine import MachineSpec
-from infra.stacks import docker_machine_store, project, records
+from infra.stacks import docker_machine_store, expiry, project, records
 from infra.stacks.certificates import ends
 from infra.stacks.docker_machine_store import OldMachine
 from infra.stacks.machines import keep_records, refuse_taken
@@ -29,7 +29,7 @@ from infra.stacks.progress import Progress, Report
 from infra.stacks.states import probe
 from infra.stacks.store import Stack
 
-SOON = timedelta(days=30)
+SOON = timedelta(days=expiry.DAYS)
 VERSION = "docker version --format '{{.Server.Version}}' 2>/dev/null"
 PROBE_SECONDS = 10
 

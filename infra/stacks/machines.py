@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.components import bastion, drivers, provision
+from infra.components.ssh_command import SSH_FAILED
 from infra.errors import AlreadyError, HostError, NameTakenError, NotFoundError, RecordError, StackError
 from infra.machine import MachineSpec
 from infra.stacks import docker_context, program, project, records, state_files
@@ -28,7 +29,6 @@ PROBE_SECONDS = 5
 POLL_SECONDS = 0.3
 REBOOT = 'if [ "$(id -u)" = 0 ]; then shutdown -r now; else sudo -n shutdown -r now; fi'
 REBOOT_SECONDS = 5
-SSH_CUT_OFF = 255  # what ssh gives when the host goes down under it
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def restart(name: str, report: Report) -> Record:
     record = records.load(name)
     report(Progress(name, "Rebooting"))
     asked = subprocess.run([*ssh_command(record), REBOOT], check=False, capture_output=True, text=True)
-    if asked.returncode not in (0, SSH_CUT_OFF):
+    if asked.returncode not in (0, SSH_FAILED):  # which is also how it ends when the host goes down under it
         said = asked.stderr.strip() or f"exit code {asked.returncode}"
         raise HostError(f"the host can't be rebooted: {said}", machine=name, mend=f"mctl ssh {name} sudo reboot")
     time.sleep(REBOOT_SECONDS)  # until then the old system may still answer

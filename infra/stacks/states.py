@@ -17,6 +17,7 @@ from http.client import HTTPException, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from infra.components.ssh_command import SSH_FAILED
 from infra.stacks.records import Record
 
 RUNNING, STOPPED, TIMEOUT, ERROR = "Running", "Stopped", "Timeout", "Error"
@@ -24,7 +25,6 @@ SECONDS = 10.0
 DOCKER_SHARE = 0.7  # of the time; the rest is for the SSH port
 WORKERS = 64  # threads that wait, not work
 ANSWER_LIMIT = 1 << 20
-SSH_FAILED = 255  # ssh(1), EXIT STATUS: anything else is the remote command's own
 
 
 class State(NamedTuple):
