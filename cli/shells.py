@@ -16,10 +16,9 @@ HINT = "Run this command to configure your shell:"
 
 
 def current() -> str:
-    """Tell which shell this runs in: by $SHELL, on Windows by the parent process. Raises UsageError."""
-    shell = os.environ.get("SHELL") or (_parent() if os.name == "nt" else "")
-    if not shell:
-        raise UsageError("can't tell which shell this is: SHELL is not set", mend="name it: mctl env --shell bash")
+    """Tell which shell this runs in: by $SHELL, on Windows by the parent process, else POSIX's."""
+    # cron, systemd and CI runners set no SHELL, and what they start is sh or bash.
+    shell = os.environ.get("SHELL") or (_parent() if os.name == "nt" else "sh")
     known = _named(shell)
     return known if known in SET else "bash"
 

@@ -74,11 +74,12 @@ def test_env_finds_the_shell_by_itself(
     assert mctl("env", "web-1").out == EXPECTED[shell].format(folder=folder, command="mctl env web-1")
 
 
-def test_env_without_a_shell_says_how_to_name_it(mctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SHELL")
-    assert mctl("env", "web-1") == Ran(
-        2, "", "Error: can't tell which shell this is: SHELL is not set\n  hint: name it: mctl env --shell bash\n"
-    )
+@pytest.mark.parametrize("shell", [None, ""])
+def test_env_speaks_posix_where_no_shell_is_named(
+    mctl: Run, folder: str, shell: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SHELL") if shell is None else monkeypatch.setenv("SHELL", shell)
+    assert mctl("env", "web-1") == Ran(0, EXPECTED["bash"].format(folder=folder, command="mctl env web-1"), "")
 
 
 def test_env_of_an_unknown_shell_suggests_one(mctl: Run) -> None:

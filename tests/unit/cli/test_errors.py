@@ -183,10 +183,3 @@ def test_rm_keeps_a_machine_whose_removal_fails(flag: str, monkeypatch: pytest.M
         1, "Successfully removed off\n", 'Error: machine "web-1": the cloud says no\n  hint: mctl rm web-1\n'
     )
     assert records.exists("web-1")
-
-
-def test_the_shell_must_be_known_or_named(mctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHELL", "")
-    assert mctl("env", "web-1") == Ran(
-        2, "", "Error: can't tell which shell this is: SHELL is not set\n  hint: name it: mctl env --shell bash\n"
-    )
