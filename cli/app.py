@@ -55,6 +55,8 @@ VERBS = {
     "preview": Verb(STACKS, "Show what `up` would do"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
+    "policy": Verb(COMPUTER, "Print the permissions that a provider's machines take"),
+    "orphans": Verb(COMPUTER, "Find at a provider what no stack knows of any more"),
     "compat": Verb(COMPUTER, "Answer to the name docker-machine"),
     "help": Verb(COMPUTER, "Explain a verb"),
     "completion": Verb(COMPUTER, "Print what makes a shell complete mctl's command lines"),

@@ -6,12 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.driver_options import VARIABLES
+
 
 def option(panel: str, text: str, *flags: str, envvar: list[str] | None = None) -> Any:
     """Declare an option in a panel of the help."""
     return typer.Option(*flags, help=text, rich_help_panel=panel, envvar=envvar)
 
 
+Provider = Annotated[
+    str, option("Machine", "Where the machine runs.", "--provider", "--driver", "-d", envvar=list(VARIABLES))
+]
 HostKey = Annotated[str, option("SSH", "Public SSH key of a host that is there already; accept-new trusts it")]
 Jump = Annotated[str, option("SSH", "Bastion that all SSH goes through: [USER@]HOST[:PORT]", "--ssh-proxy-jump")]
 JumpHostKey = Annotated[str, option("SSH", "The bastion's public SSH key; default: known_hosts; accept-new trusts it")]
@@ -19,6 +24,11 @@ JumpKey = Annotated[str, option("SSH", "Private key file for the bastion; defaul
 PrivateAddressOnly = Annotated[
     bool, option("SSH", "Reach the machine by its private address alone", "--private-address-only")
 ]
+AllowCidr = Annotated[
+    list[str] | None,
+    option("Machine", "Who may reach SSH and Docker through the provider's firewall; default: this computer"),
+]
+Zones = Annotated[list[str] | None, option("Machine", "Zone to try, in this order, where others are full")]
 UserData = Annotated[str, option("Machine", "File for cloud-init", "--user-data", "--qemu-user-data")]
 ProvisionScripts = Annotated[
     list[str] | None,

@@ -57,12 +57,14 @@ class MachineSpec:
 
     options: the driver's own, by field name of its args. tls_sans: further names and addresses for the server
     certificate. ssh_host_key: one authorized_keys-style line for a host that we did not make. ssh_proxy_jump: the
-    bastion that all SSH goes through, `[USER@]HOST[:PORT]`; ssh_proxy_host_key and ssh_proxy_key are its host key and
-    the private key file that logs in there. private_address_only: reach the machine by its private address. user_data:
-    file for cloud-init. provision_scripts: files that run on the host as root, once its engine is up. A file's path is
-    absolute, or relative to the project's folder. running: False keeps it switched off. adopted: what is known of an
-    engine that someone else configured and that stays as it is (`engine_version`, `certificate_expiry`); empty where
-    mctl configures it. formerly: the name that it was made under, until an `up` has renamed it.
+    bastion that all SSH goes through, `[USER@]HOST[:PORT]`; ssh_proxy_host_key and ssh_proxy_key are its host key
+    and the private key file that logs in there. private_address_only: reach the machine by its private address.
+    allow_cidrs: who may reach SSH and Docker through the provider's firewall. zones: where it may be, the first
+    that has room. user_data: file for cloud-init. provision_scripts: files that run on the host as root, once its
+    engine is up. A file's path is absolute, or relative to the project's folder. running: False keeps it switched
+    off. adopted: what is known of an engine that someone else configured and that stays as it is (`engine_version`,
+    `certificate_expiry`); empty where mctl configures it. formerly: the name that it was made under, until an `up`
+    has renamed it.
     """
 
     name: str
@@ -75,6 +77,8 @@ class MachineSpec:
     ssh_proxy_host_key: str = ""
     ssh_proxy_key: str = ""
     private_address_only: bool = False
+    allow_cidrs: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
     user_data: str = ""
     provision_scripts: tuple[str, ...] = ()
     running: bool = True
@@ -85,6 +89,7 @@ class MachineSpec:
         check_name(self.name)
         _check_jump(self)
         _check_sans(self.name, self.tls_sans)
+        _check_cidrs(self.name, self.allow_cidrs)
         _check_engine(self.name, self.engine)
 
     @classmethod
@@ -179,6 +184,16 @@ def _check_sans(name: str, sans: tuple[str, ...]) -> None:
     for san in sans:
         if not is_address(san) and not SAN.fullmatch(san):
             raise UsageError(f"--tls-san {san!r} is neither a host name nor an IP address", machine=name)
+
+
+def _check_cidrs(name: str, cidrs: tuple[str, ...]) -> None:
+    from ipaddress import ip_network  # reads need none
+
+    for cidr in cidrs:
+        try:
+            ip_network(cidr)
+        except ValueError as error:
+            raise UsageError(f"--allow-cidr {cidr!r}: {error}", machine=name) from None
 
 
 def _check_engine(name: str, engine: EngineSpec) -> None:

@@ -30,7 +30,7 @@ PACKAGES = "systemd-sysv,dbus,openssh-server,sudo,ca-certificates,iproute2,netba
 # With lists and packages of Docker warm in apt's cache, as in the image of our own VMs.
 CUSTOMIZE = """\
 set -eu
-chroot "$1" apt-get install -y -qq --no-install-recommends --download-only docker.io iptables ca-certificates
+chroot "$1" apt-get install -y -qq --no-install-recommends --download-only docker.io iptables ca-certificates cloud-init
 chroot "$1" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer systemd-networkd-wait-online.service
 chroot "$1" useradd -m -s /bin/bash deploy
 chroot "$1" useradd -m -s /bin/bash guest
@@ -38,6 +38,22 @@ echo 'deploy ALL=(ALL) NOPASSWD:ALL' >"$1/etc/sudoers.d/deploy"
 rm -f "$1"/etc/ssh/ssh_host_*
 """
 INSTALL_DOCKER = "apt-get install -y -qq --no-install-recommends docker.io iptables"
+# A cloud's image: cloud-init reads its seed, and does of all it could do what a seed of ours may ask for.
+CLOUD_CONFIG = """\
+datasource_list: [NoCloud]
+network: {config: disabled}
+cloud_init_modules: [write_files, set_hostname, users_groups, ssh]
+cloud_config_modules: [runcmd]
+cloud_final_modules: [scripts_user]
+"""
+INSTALL_CLOUD_INIT = f"""\
+apt-get install -y -qq --no-install-recommends cloud-init
+echo 'policy: enabled' >/etc/cloud/ds-identify.cfg
+cat >/etc/cloud/cloud.cfg.d/99-test.cfg <<END
+{CLOUD_CONFIG}END
+userdel --remove deploy
+userdel --remove guest
+"""
 
 
 class NoContainers(Exception):  # noqa: N818 - it is a reason to skip, not a fault
@@ -69,17 +85,25 @@ def daemon() -> Iterator[str]:
                 _stop_unless_used(users.fileno())
 
 
-def image(address: str, *, docker: bool) -> str:
-    """Give the image of a Debian 12 host with systemd and sshd, built where it is not there yet."""
-    recipe = hashlib.sha256(f"{PACKAGES}{CUSTOMIZE}{INSTALL_DOCKER}{sources()}".encode()).hexdigest()[:12]
-    plain, with_docker = f"mctl-test-host:{recipe}", f"mctl-test-host:{recipe}-docker"
+def image(address: str, *, docker: bool, cloud: bool = False) -> str:
+    """Give the image of a Debian 12 host with systemd and sshd, built where it is not there yet.
+
+    docker: with Docker installed. cloud: with cloud-init besides, and no users until it has run.
+    """
+    recipe = hashlib.sha256(
+        f"{PACKAGES}{CUSTOMIZE}{INSTALL_DOCKER}{INSTALL_CLOUD_INIT}{sources()}".encode()
+    ).hexdigest()[:12]
+    plain = f"mctl-test-host:{recipe}"
+    with_docker, with_cloud_init = f"{plain}-docker", f"{plain}-cloud"
     CACHE.mkdir(parents=True, exist_ok=True)
     with _alone("image.lock"):
         if not _has(address, plain):
             _build(address, plain)
-        if docker and not _has(address, with_docker):
-            _build_with_docker(address, plain, with_docker)
-    return with_docker if docker else plain
+        if (docker or cloud) and not _has(address, with_docker):
+            _build_with(address, plain, INSTALL_DOCKER, with_docker)
+        if cloud and not _has(address, with_cloud_init):
+            _build_with(address, with_docker, INSTALL_CLOUD_INIT, with_cloud_init)
+    return with_cloud_init if cloud else with_docker if docker else plain
 
 
 def sources() -> str:
@@ -131,24 +155,12 @@ def _build(address: str, name: str) -> None:
         docker(address, "import", str(archive), name)
 
 
-def _build_with_docker(address: str, plain: str, name: str) -> None:
+def _build_with(address: str, base: str, script: str, name: str) -> None:
     builder = f"mctl-test-host-build-{os.getpid()}"
-    script = (
-        f"printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; {INSTALL_DOCKER}"
-    )
+    no_start = "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d\n"
+    whole = f"{no_start}{script}\nrm /usr/sbin/policy-rc.d"
     try:
-        docker(
-            address,
-            "run",
-            "--name",
-            builder,
-            "--network",
-            "none",
-            plain,
-            "sh",
-            "-euc",
-            script + "; rm /usr/sbin/policy-rc.d",
-        )
+        docker(address, "run", "--name", builder, "--network", "none", base, "sh", "-euc", whole)
         docker(address, "commit", builder, name)
     finally:
         docker(address, "rm", "--force", builder, check=False)

@@ -89,7 +89,7 @@ packages() {
     export UV_PYTHON_DOWNLOADS=never
     if [ ! -x .venv/bin/python ]; then "$uv" venv --quiet --clear --python "$python" .venv; fi
     # As pip does: without it each start of mctl would compile what it imports where Python may not write bytecode.
-    "$uv" sync --quiet --frozen --compile-bytecode
+    "$uv" sync --quiet --frozen --all-extras --compile-bytecode
     .venv/bin/python -m compileall -q infra cli
 }
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.create_options import (
+    AllowCidr,
     Env,
     HostKey,
     Insecure,
@@ -20,14 +21,16 @@ from cli.create_options import (
     Mirror,
     Opt,
     PrivateAddressOnly,
+    Provider,
     ProvisionScripts,
     StorageDriver,
     TlsSan,
     UserData,
     Version,
+    Zones,
     option,
 )
-from cli.driver_options import DEFAULT_PROVIDER, VARIABLES, chosen_provider, with_driver_options
+from cli.driver_options import DEFAULT_PROVIDER, chosen_provider, with_driver_options
 from cli.progress import progress
 from infra.components.drivers import load
 from infra.machine import EngineSpec, MachineSpec
@@ -39,9 +42,6 @@ FORWARD = (
 
 
 Name = Annotated[str, typer.Argument(help="Name of the machine.")]
-Provider = Annotated[
-    str, option("Machine", "Where the machine runs.", "--provider", "--driver", "-d", envvar=list(VARIABLES))
-]
 StackName = Annotated[str, option("Machine", "Stack to add it to; by default one of its own")]
 
 
@@ -56,6 +56,8 @@ def _create(
     ssh_proxy_host_key: JumpHostKey = "",
     ssh_proxy_key: JumpKey = "",
     private_address_only: PrivateAddressOnly = False,
+    allow_cidr: AllowCidr = None,
+    zones: Zones = None,
     user_data: UserData = "",
     provision_script: ProvisionScripts = None,
     engine_install: Install = "auto",
@@ -95,6 +97,8 @@ def _create(
         ssh_proxy_host_key=ssh_proxy_host_key,
         ssh_proxy_key=ssh_proxy_key,
         private_address_only=private_address_only,
+        allow_cidrs=tuple(allow_cidr or ()),
+        zones=tuple(zone for text in zones or () for zone in text.split(",")),
         user_data=user_data,
         provision_scripts=tuple(provision_script or ()),
     )

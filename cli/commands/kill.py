@@ -11,10 +11,10 @@ def kill(names: MachineNames = None) -> None:
 
     Example: `mctl kill web-1`
     """
-    from infra.stacks import machines
+    from infra.stacks import power
 
     each(
         names,
-        lambda name, report: machines.set_running(name, running=False, report=report, hard=True),
+        lambda name, report: power.set_running(name, running=False, report=report, hard=True),
         'Machine "{}" was killed.',
     )

@@ -11,6 +11,6 @@ def restart(names: MachineNames = None) -> None:
 
     Example: `mctl restart web-1`
     """
-    from infra.stacks import machines
+    from infra.stacks import power
 
-    each(names, machines.restart, 'Machine "{}" was restarted.')
+    each(names, power.restart, 'Machine "{}" was restarted.')

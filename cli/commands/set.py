@@ -39,6 +39,7 @@ def _set(
     ssh_proxy_jump: Jump = None,
     ssh_proxy_host_key: JumpHostKey = None,
     ssh_proxy_key: JumpKey = None,
+    allow_cidr: options_of.AllowCidr = None,
     user_data: UserData = None,
     provision_script: options_of.ProvisionScripts = None,
     engine_install: Install = None,
@@ -80,6 +81,7 @@ def _set(
         "ssh_proxy_jump": ssh_proxy_jump,
         "ssh_proxy_host_key": ssh_proxy_host_key,
         "ssh_proxy_key": ssh_proxy_key,
+        "allow_cidrs": allow_cidr,
         "user_data": user_data,
         "provision_scripts": provision_script,
     }

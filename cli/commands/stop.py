@@ -11,10 +11,10 @@ def stop(names: MachineNames = None) -> None:
 
     Example: `mctl stop web-1 web-2`
     """
-    from infra.stacks import machines
+    from infra.stacks import power
 
     each(
         names,
-        lambda name, report: machines.set_running(name, running=False, report=report),
+        lambda name, report: power.set_running(name, running=False, report=report),
         'Machine "{}" was stopped.',
     )

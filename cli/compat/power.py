@@ -7,7 +7,7 @@ import sys
 from cli.compat import words
 from cli.each import Act, outcomes
 from infra.errors import MctlError
-from infra.stacks import lookup, machines
+from infra.stacks import lookup, machines, power
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from cli.compat.flags import Value
 
 ACTS: dict[str, Act] = {
-    "start": lambda name, report: machines.set_running(name, running=True, report=report),
-    "stop": lambda name, report: machines.set_running(name, running=False, report=report),
-    "kill": lambda name, report: machines.set_running(name, running=False, report=report, hard=True),
-    "restart": lambda name, report: machines.restart(name, report),
+    "start": lambda name, report: power.set_running(name, running=True, report=report),
+    "stop": lambda name, report: power.set_running(name, running=False, report=report),
+    "kill": lambda name, report: power.set_running(name, running=False, report=report, hard=True),
+    "restart": lambda name, report: power.restart(name, report),
 }
 DOING = {"start": "Starting", "stop": "Stopping", "kill": "Killing", "restart": "Restarting"}
 DONE = {"start": "started", "stop": "stopped", "kill": "killed"}

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_tls as tls
 
-from infra.components import bastion, drivers
+from infra.components import bastion, drivers, ownership
 from infra.components.engine import Engine
 from infra.components.provision import provision
 from infra.components.ssh_login import Login
@@ -27,18 +27,21 @@ PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*(?=@)")
 class Machine(pulumi.ComponentResource):
     """Make one machine from its spec.
 
-    Children are named `NAME-…`. `outputs` is the same mapping for every provider; the private keys in it are secret.
+    owner: whose stack state knows of it, for `ownership.tags`. Children are named `NAME-…`. `outputs` is the same
+    mapping for every provider; the private keys in it are secret.
     """
 
     outputs: dict[str, pulumi.Output[Any]]
 
-    def __init__(self, spec: MachineSpec, authority: Authority, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, spec: MachineSpec, authority: Authority, opts: pulumi.ResourceOptions | None = None, *, owner: str = ""
+    ) -> None:
         renamed = pulumi.ResourceOptions(transformations=[_renaming(spec)] if spec.formerly else None)
         super().__init__("mctl:infra:Machine", spec.name, {}, pulumi.ResourceOptions.merge(opts, renamed))
         driver = drivers.load(spec.provider)
         args = drivers.read_args(driver, spec.name, spec.options)
         child = pulumi.ResourceOptions(parent=self)
-        identity = _identity(spec.name, child) if driver.makes_vm else None
+        identity = _identity(spec.name, owner, child) if driver.makes_vm else None
         vm = driver.vm(spec, args, identity, child)
         if spec.private_address_only:
             vm = replace(vm, address=vm.private_address)
@@ -82,7 +85,12 @@ def _daemon(
     opts: pulumi.ResourceOptions,
 ) -> _Daemon:
     certificate = ServerCertificate(
-        spec.name, authority, addresses=[vm.address, vm.private_address], sans=spec.tls_sans, opts=opts
+        spec.name,
+        authority,
+        addresses=[vm.address, vm.private_address],
+        sans=spec.tls_sans,
+        running=spec.running,
+        opts=opts,
     )
     engine = Engine(
         spec.name,
@@ -101,7 +109,7 @@ def _daemon(
     return _Daemon(engine.engine_version, certificate.expiry)
 
 
-def _identity(name: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
+def _identity(name: str, owner: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
     user = tls.PrivateKey(f"{name}-ssh-key", algorithm="ED25519", opts=opts)
     host = tls.PrivateKey(f"{name}-ssh-host-key", algorithm="ED25519", opts=opts)
     return drivers.Identity(
@@ -109,6 +117,7 @@ def _identity(name: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
         user_private_key=user.private_key_openssh,
         host_public_key=host.public_key_openssh.apply(str.strip),
         host_private_key=host.private_key_openssh,
+        tags=ownership.tags(owner, pulumi.get_project(), pulumi.get_stack(), name),
     )
 
 
@@ -125,7 +134,9 @@ def _connection(vm: drivers.Vm, jump: Login | None, *, booting: bool) -> command
 
 
 def docker_url(address: str, port: int) -> str:
-    """Write the daemon's URL; an IPv6 address goes into brackets (RFC 3986, 3.2.2)."""
+    """Write the daemon's URL, none without an address; an IPv6 address goes into brackets (RFC 3986, 3.2.2)."""
+    if not address:
+        return ""
     return f"tcp://[{address}]:{port}" if ":" in address else f"tcp://{address}:{port}"
 
 

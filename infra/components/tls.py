@@ -115,7 +115,8 @@ def server_key_name(machine: str) -> str:
 class ServerCertificate(pulumi.ComponentResource):
     """Make one machine's server certificate, good for every name and address that the machine has.
 
-    addresses: the host's own, known or not yet. sans: more names and addresses that the user asked for.
+    addresses: the host's own, known or not yet. sans: more names and addresses that the user asked for. running: False
+    keeps the certificate as it is, for a host that is off may have no address.
     """
 
     cert: pulumi.Output[str]
@@ -132,6 +133,8 @@ class ServerCertificate(pulumi.ComponentResource):
         addresses: Sequence[pulumi.Input[str]],
         sans: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        running: bool = True,
     ) -> None:
         super().__init__("mctl:infra:ServerCertificate", f"{machine}-server", {}, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -143,7 +146,7 @@ class ServerCertificate(pulumi.ComponentResource):
             subject=tls.CertRequestSubjectArgs(common_name=machine, organization=ORGANIZATION),
             dns_names=hosts.apply(names_among),
             ip_addresses=hosts.apply(addresses_among),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=None if running else ["dnsNames", "ipAddresses"]),
         )
         signed = _sign(authority.signer, f"{machine}-server", request, ["server_auth"], child)
         self.cert, self.key, self.expiry = signed.cert_pem, key.private_key_pem, signed.validity_end_time

@@ -19,7 +19,8 @@ from infra.errors import AlreadyError, NameTakenError, NotFoundError, StackError
 from infra.machine import MachineSpec, check_name
 from infra.stacks import effects, host_scripts, project, records
 from infra.stacks.effects import Effect
-from infra.stacks.machines import await_docker, checked, declaration, end_renaming, keep_records, locate, set_running
+from infra.stacks.machines import await_docker, checked, declaration, end_renaming, keep_records, locate
+from infra.stacks.power import set_running
 from infra.stacks.progress import Report
 from infra.stacks.records import Record
 from infra.stacks.store import Stack

@@ -20,6 +20,8 @@ SECONDS = 20
 def create_or_update(record: Record) -> str | None:
     """Point the machine's context at it. Gives a notice where that can't be done."""
     name = record.name
+    if not record.docker_url:
+        return None  # it is off, and has no address until it is on
     if name == RESERVED:
         return f'docker keeps the context name "{RESERVED}" for itself: use `eval "$(mctl env {RESERVED})"`'
     try:

@@ -7,29 +7,18 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from infra.components.drivers import load
+from infra.components.drivers import Finding, load, read_args
 from infra.errors import MctlError, PreCreateError
 from infra.stacks import downloads, go_build, passphrase, pulumi_program, served_plugins
 from infra.stacks.home import home
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. mend: a command or a step. needed: without it `create` can't run."""
-
-    name: str
-    ok: bool
-    value: str
-    mend: str = ""
-    needed: bool = True
-
-
-def examine(provider: str) -> list[Finding]:
-    """Look at all that `create` needs for a provider, making nothing but an empty home."""
+def examine(provider: str, options: Mapping[str, Any]) -> list[Finding]:
+    """Look at all that `create` needs for a provider with these options, making nothing but an empty home."""
     folder = _home()
     return [
         Finding("Python", ok=True, value=platform.python_version()),
@@ -37,7 +26,7 @@ def examine(provider: str) -> list[Finding]:
         *(_kept_at_home() if folder.ok else ()),
         _client("ssh", "`mctl ssh` needs it", "openssh-client"),
         _client("docker", "a machine's context and `eval $(mctl env)` are for it", "docker-cli"),
-        *_provider(provider),
+        *_provider(provider, options),
     ]
 
 
@@ -115,14 +104,16 @@ def _install(package: str) -> str:
     return f"sudo apt install {package}" if shutil.which("apt-get") else f"install {package}"
 
 
-def _provider(provider: str) -> Iterator[Finding]:
+def _provider(provider: str, options: Mapping[str, Any]) -> Iterator[Finding]:
     try:
-        name = load(provider).name
+        driver = load(provider)
+        yield Finding("Provider", ok=True, value=driver.name)
+        if driver.account:
+            yield from driver.account(read_args(driver, "", options))
     except MctlError as error:
         yield Finding("Provider", ok=False, value=error.message, mend=error.mend or "")
         return
-    yield Finding("Provider", ok=True, value=name)
-    if name == "qemu":
+    if driver.name == "qemu":
         yield from _qemu()
 
 

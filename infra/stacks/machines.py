@@ -5,7 +5,6 @@ What failed or was stopped half-way is gone on with by the same command, and `re
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,21 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from infra.components import bastion, drivers, provision
-from infra.components.ssh_command import SSH_FAILED
-from infra.errors import AlreadyError, HostError, NameTakenError, NotFoundError, RecordError, StackError
+from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
 from infra.machine import MachineSpec
-from infra.stacks import docker_context, program, project, records, state_files
+from infra.stacks import caller, docker_context, program, project, records, state_files
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
-from infra.stacks.ssh import ssh_command
-from infra.stacks.states import STOPPED, probe
+from infra.stacks.states import probe
 from infra.stacks.store import Change, Stack
 
 START_SECONDS = 240  # a reboot under software emulation takes a minute
 PROBE_SECONDS = 5
 POLL_SECONDS = 0.3
-REBOOT = 'if [ "$(id -u)" = 0 ]; then shutdown -r now; else sudo -n shutdown -r now; fi'
-REBOOT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -51,9 +46,26 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
-    phases = opened.up(mend=f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it")
+    phases = _up_where_there_is_room(opened, spec, report)
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
+
+
+def _up_where_there_is_room(opened: Stack, spec: MachineSpec, report: Report) -> Mapping[str, Mapping[str, float]]:
+    """Bring up the stack with a new machine, in the next of its zones where one is full."""
+    mend = f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it"
+    full = drivers.load(spec.provider).no_capacity
+    left = list(spec.zones[spec.zones.index(spec.options["zone"]) + 1 :]) if spec.zones else []
+    while True:
+        try:
+            return opened.up(mend=mend)
+        except StackError as error:
+            if not left or not any(words in error.message.lower() for words in full):
+                raise
+        tried, zone = spec.options["zone"], left.pop(0)
+        report(Progress(spec.name, f"zone {tried} has no room: trying {zone}", notice=True))
+        spec = replace(spec, options={**spec.options, "zone": zone})
+        project.declare(opened.folder, opened.name, spec)
 
 
 def up(name: str, report: Report) -> list[Record]:
@@ -74,51 +86,6 @@ def refresh(name: str, report: Report) -> list[Record]:
 def preview(name: str, report: Report) -> list[Change]:
     """Say what an `up` would do, doing nothing."""
     return Stack(*locate(name), report, read=True).preview()
-
-
-def set_running(name: str, *, running: bool, report: Report, hard: bool = False) -> Record:
-    """Switch a machine on or off. hard: without asking the guest.
-
-    Raises StackError where its provider can't, and AlreadyError where the record and the machine itself say that there
-    is nothing to do.
-    """
-    folder, stack, spec = declaration(name)
-    if not drivers.load(spec.provider).declares_power:
-        verb = "start" if running else "kill" if hard else "stop"
-        raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
-    if spec.running == running and _is_already(name, running=running):
-        raise AlreadyError(f'Machine "{name}" is already {"running" if running else "stopped"}.', machine=name)
-    return _switch((folder, stack, spec), running=running, report=report, hard=hard)
-
-
-def _switch(declared: tuple[Path, str, MachineSpec], *, running: bool, report: Report, hard: bool = False) -> Record:
-    folder, stack, spec = declared
-    name = spec.name
-    opened = Stack(folder, stack, report, variables={"MCTL_HARD_STOP": "1"} if hard else {})
-    project.declare(folder, stack, replace(spec, running=running))
-    opened.refresh()  # a VM that was switched off or on behind our back is not what the stack state says
-    opened.up(mend=f"mctl {'start' if running else 'stop'} {name}")
-    record = next(record for record in keep_records(opened, report) if record.name == name)
-    if running:
-        await_docker(record, report)
-    return record
-
-
-def restart(name: str, report: Report) -> Record:
-    """Restart a machine: switched off and on where its provider can, else rebooted over SSH."""
-    declared = declaration(name)
-    if drivers.load(declared[-1].provider).declares_power:
-        _switch(declared, running=False, report=report)
-        return _switch(declared, running=True, report=report)
-    record = records.load(name)
-    report(Progress(name, "Rebooting"))
-    asked = subprocess.run([*ssh_command(record), REBOOT], check=False, capture_output=True, text=True)
-    if asked.returncode not in (0, SSH_FAILED):  # which is also how it ends when the host goes down under it
-        said = asked.stderr.strip() or f"exit code {asked.returncode}"
-        raise HostError(f"the host can't be rebooted: {said}", machine=name, mend=f"mctl ssh {name} sudo reboot")
-    time.sleep(REBOOT_SECONDS)  # until then the old system may still answer
-    await_docker(record, report)
-    return record
 
 
 def remove(name: str, report: Report) -> None:
@@ -277,25 +244,20 @@ def checked(folder: Path, spec: MachineSpec) -> MachineSpec:
     program.check(spec)
     driver = drivers.load(spec.provider)
     spec = bastion.check(provision.check(spec.with_files(_absolute)))
-    spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
+    if driver.closes and not spec.allow_cidrs:
+        spec = replace(spec, allow_cidrs=(caller.cidr(spec.name),))
+    if spec.zones and spec.options.get("zone") not in spec.zones:
+        spec = replace(spec, options={**spec.options, "zone": spec.zones[0]})
+    args = drivers.read_args(driver, spec.name, spec.options)
+    for finding in driver.account(args) if driver.account else ():
+        if finding.needed and not finding.ok:
+            raise PreCreateError(f"{finding.name}: {finding.value}", machine=spec.name, mend=finding.mend or None)
+    spec = driver.check(spec, args)
     return spec.with_files(lambda path: project.own_path(folder, path))
 
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
-
-
-def _is_already(name: str, *, running: bool) -> bool:
-    """Tell whether a machine is switched on, Docker included, or off, as its record says; False where in doubt."""
-    try:
-        record = records.load(name)
-    except (NotFoundError, RecordError):
-        return False
-    if record.is_old or record.running != running:
-        return False
-    record.running = True  # else a host that gives no answer would count as switched off
-    state = probe(record, PROBE_SECONDS)
-    return bool(state.docker_version) if running else state.word == STOPPED
 
 
 def await_docker(record: Record, report: Report) -> None:

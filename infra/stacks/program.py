@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -15,6 +16,7 @@ from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
 from infra.machine import NAMESPACE, MachineSpec
+from infra.stacks.owner import owner
 
 
 def run(
@@ -38,7 +40,8 @@ def run(
         return
     plan = AuthoritySpec.from_config(config.get_object("authority"))
     authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
-    machines = {spec.name: Machine(spec, authority).outputs for spec in specs}
+    ours = owner(Path(folder))
+    machines = {spec.name: Machine(spec, authority, owner=ours).outputs for spec in specs}
     pulumi.export("machines", machines)
     if tell:
         pulumi.Output.from_input(machines).apply(tell)
@@ -59,6 +62,10 @@ def _check_ways(driver: drivers.Driver, spec: MachineSpec) -> None:
             machine=spec.name,
             mend=None if driver.makes_vm else "give the address that is to be used",
         )
+    if spec.allow_cidrs and not driver.closes:
+        raise UsageError(f"--allow-cidr: provider {driver.name} has no firewall that mctl closes", machine=spec.name)
+    if spec.zones and not driver.has_zones:
+        raise UsageError(f"--zones: provider {driver.name} has none", machine=spec.name)
     if spec.user_data and not driver.makes_vm:
         raise UsageError(
             f"--user-data: provider {driver.name} makes no machine that could read it",

@@ -43,6 +43,8 @@ def probe(record: Record, timeout: float = SECONDS) -> State:
 
 def _probe(record: Record, timeout: float, contexts: _Contexts) -> State:
     began = time.monotonic()
+    if not record.docker_url:  # off, and without an address until it is on
+        return State(STOPPED, "", "", 0)
     try:
         word, version, error = RUNNING, _docker_version(record, timeout * DOCKER_SHARE, contexts), ""
     except (_LocalError, socket.gaierror) as failure:

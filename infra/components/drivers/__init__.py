@@ -7,34 +7,64 @@ one table of the stand-in clouds in tests/. Nothing here imports pulumi or a clo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
+from infra import cloud_init
+from infra.components import files
 from infra.components.engine_scripts.configure import PORT
-from infra.errors import UsageError
+from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec, suggest
 
 if TYPE_CHECKING:
     import pulumi
 
 TABLE = {
+    "digitalocean": "infra.components.drivers.digitalocean",
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
 }
+LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {}
+# The pip extra that brings a provider's SDK, where it is not called as the provider.
+EXTRAS: dict[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """The SSH keys that a new VM gets: the user's public key, and the host's own pair (secret) so that it is known
-    before the first connection. All in OpenSSH format."""
+    """What a new VM is known by.
+
+    Keys: the user's, and the host's own pair, so that it is known before the first connection; the private ones are
+    secret, all are in OpenSSH format. tags: whose it is; everything that the driver makes bears them.
+    """
 
     user_public_key: pulumi.Input[str]
     user_private_key: pulumi.Input[str]
     host_public_key: pulumi.Input[str]
     host_private_key: pulumi.Input[str]
+    tags: Mapping[str, str]
+
+    def user_data(self, spec: MachineSpec, user: str) -> pulumi.Output[str]:
+        """Write the cloud-init user data that lets the user log in (secret: the host's private key is in it)."""
+        import pulumi
+
+        own = files.read(spec.name, spec.user_data, "user data", "--user-data")
+        keys = pulumi.Output.all(self.user_public_key, self.host_private_key, self.host_public_key)
+        return pulumi.Output.secret(
+            keys.apply(
+                lambda texts: cloud_init.user_data(
+                    hostname=spec.name,
+                    user=user,
+                    authorized_key=texts[0],
+                    host_private_key=texts[1],
+                    host_public_key=texts[2],
+                    own=own,
+                )
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +88,67 @@ class Vm:
     engine_port: int = PORT
 
 
+class Power(Enum):
+    """What is done to a machine's power: START; STOP, asking the guest; KILL, not asking it."""
+
+    START = "start"
+    STOP = "stop"
+    KILL = "kill"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. mend: a command or a step. needed: without it `create` can't run."""
+
+    name: str
+    ok: bool
+    value: str
+    mend: str = ""
+    needed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orphan:
+    """Something at the provider that bears our tags. id: as the stack state has it. delete: waits until it is gone."""
+
+    kind: str
+    id: str
+    name: str
+    stack: str
+    machine: str
+    delete: Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the provider's page says beside its options. Each text is Markdown.
+
+    title: the provider's own name. credentials: where the vendor's chain looks for them. example: a `mctl create` line.
+    makes: what one machine consists of. costs: what of it is paid for, and until when.
+    """
+
+    title: str
+    credentials: str
+    example: str
+    makes: str
+    costs: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Driver:
     """One provider.
 
     args: a frozen keyword-only dataclass whose fields are made by `option`: they are the command line's options.
-    vm: makes the VM: (spec, args, identity, opts) -> Vm; `identity` is None where `makes_vm` is False.
-    check: looks, before anything is made, whether create could work, and fills in what only this computer knows; raises
-    PreCreateError or UsageError. declares_power: `running` in the spec switches the machine on and off by an `up`.
-    is_local: the machine lives on this computer: it can't be handed to another, and there is nothing to go through.
-    private_address: its VMs have one that can be reached. extra: the pip extra that brings the SDK.
+    One called `zone` is what `--zones` chooses. vm: makes the VM: (spec, args, identity, opts) -> Vm; `identity` is
+    None where `makes_vm` is False. check: looks, before anything is made, whether create could work, and fills in
+    what only this computer knows; raises PreCreateError or UsageError. declares_power: `running` in the spec
+    switches the machine on and off by an `up`. power: does it at the provider where a declaration can't: (args,
+    instance_id, Power), and returns once it is so; raises HostError, and NotFoundError where it is gone. is_local:
+    the machine lives on this computer: it can't be handed to another, and there is nothing to go through.
+    private_address: its VMs have one that can be reached. closes: its firewall lets in only `allow_cidrs`.
+    no_capacity: what the provider says where a zone is full, in small letters. account: says who one is there,
+    where, and which permissions or quotas are missing. policy: the least permissions, in the provider's own
+    notation. orphans: lists what bears these tags, in an order in which it can be deleted.
     """
 
     name: str
@@ -76,9 +157,28 @@ class Driver:
     check: Callable[[MachineSpec, Any], MachineSpec] = lambda spec, _args: spec
     makes_vm: bool = True
     declares_power: bool = True
+    power: Callable[[Any, str, Power], None] | None = None
     is_local: bool = False
     private_address: bool = False
-    extra: str = ""
+    closes: bool = False
+    no_capacity: tuple[str, ...] = ()
+    account: Callable[[Any], Iterator[Finding]] | None = None
+    policy: str = ""
+    orphans: Callable[[Any, Mapping[str, str]], Iterator[Orphan]] | None = None
+    about: About | None = None
+
+    @property
+    def has_zones(self) -> bool:
+        """Tell whether its machines are in one zone of several."""
+        return any(declared.name == "zone" for declared in fields(self.args))
+
+
+def bounded(opts: pulumi.ResourceOptions, **more: Any) -> pulumi.ResourceOptions:
+    """Give a resource's options, with a limit on every wait for it. more: further options."""
+    import pulumi
+
+    limits = pulumi.CustomTimeouts(create=LIMIT, update=LIMIT, delete=LIMIT)
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=limits, **more))
 
 
 def option(
@@ -108,7 +208,13 @@ def load(provider: str) -> Driver:
             f"unknown provider {provider!r}{suggest(provider, known)}",
             mend=f"--provider takes one of: {', '.join(names())}",
         )
-    driver: Driver = import_module(TABLE[name]).DRIVER
+    try:
+        driver: Driver = import_module(TABLE[name]).DRIVER
+    except ModuleNotFoundError as error:
+        raise PreCreateError(
+            f"provider {name} needs the Python package {error.name}",
+            mend=f"uv tool install 'mctl[{EXTRAS.get(name, name)}]'",
+        ) from None
     return driver
 
 

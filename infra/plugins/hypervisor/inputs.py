@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from infra.cloud_init import user_data_type
 from infra.plugins.hypervisor import image, qemu
 from infra.plugins.hypervisor.ports import ALWAYS
-from infra.plugins.hypervisor.seed import user_data_type
 from infra.plugins.server import CheckFailure, PluginError
 from infra.plugins.wire import Properties, has_unknown, is_secret, plain
 

@@ -10,20 +10,11 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
 from pathlib import Path
 
 import pycdlib
 
-# https://cloudinit.readthedocs.io/en/latest/explanation/format.html
-USER_DATA_TYPES = {
-    "#!": "text/x-shellscript",
-    "#cloud-config": "text/cloud-config",
-    "#cloud-boothook": "text/cloud-boothook",
-    "#include": "text/x-include-url",
-    "## template: jinja": "text/jinja2",
-}
+from infra import cloud_init
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,41 +82,12 @@ class Seed:
         finally:
             image.close()
 
-    def _cloud_config(self) -> str:
-        user = {
-            "name": self.user,
-            "shell": "/bin/bash",
-            "sudo": "ALL=(ALL) NOPASSWD:ALL",
-            "lock_passwd": True,
-            "ssh_authorized_keys": [self.authorized_key.strip()],
-        }
-        config = {
-            "hostname": self.hostname,
-            "users": [user],
-            "disable_root": self.user != "root",
-            "ssh_pwauth": False,
-            "ssh_deletekeys": True,
-            "ssh_genkeytypes": [],
-            "ssh_keys": {
-                "ed25519_private": f"{self.host_private_key.strip()}\n",
-                "ed25519_public": f"{self.host_public_key.strip()}\n",
-            },
-        }
-        return f"#cloud-config\n{json.dumps(config, indent=1)}\n"  # JSON is YAML
-
     def _user_data(self) -> str:
-        """Put the user's own after ours: of two settings of one key, cloud-init keeps the first."""
-        if not self.user_data:
-            return self._cloud_config()
-        parts = MIMEMultipart()
-        parts.attach(MIMEText(self._cloud_config(), "cloud-config"))
-        parts.attach(MIMEText(self.user_data, user_data_type(self.user_data).partition("/")[2]))
-        return parts.as_string()
-
-
-def user_data_type(text: str) -> str:
-    """Tell what kind of user data a text is by its first line. Raises ValueError where cloud-init would ignore it."""
-    for start, kind in USER_DATA_TYPES.items():
-        if text.startswith(start):
-            return kind
-    raise ValueError(f"user data must begin with one of: {', '.join(USER_DATA_TYPES)}")
+        return cloud_init.user_data(
+            hostname=self.hostname,
+            user=self.user,
+            authorized_key=self.authorized_key,
+            host_private_key=self.host_private_key,
+            host_public_key=self.host_public_key,
+            own=self.user_data,
+        )

@@ -14,7 +14,7 @@ import pytest
 
 from infra.errors import AlreadyError, HostError, Interrupted
 from infra.machine import MachineSpec
-from infra.stacks import machines, project, records
+from infra.stacks import machines, power, project, records
 from infra.stacks.progress import Progress, Report
 from tests.cli_runner import Ran, in_process
 from tests.stack_outputs import outputs
@@ -35,7 +35,7 @@ def known(mctl_home: Path) -> None:
 @pytest.fixture
 def acting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], None]:
     """Have `restart` do something else."""
-    return lambda act: monkeypatch.setattr(machines, "restart", act)
+    return lambda act: monkeypatch.setattr(power, "restart", act)
 
 
 def await_file(file: Path) -> None:
@@ -80,8 +80,8 @@ def test_a_name_that_is_given_twice_is_acted_on_once(acting: Callable[[Act], Non
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill", "rm"])
 def test_where_one_name_is_unknown_nothing_runs(verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for act in ("set_running", "restart", "remove"):
-        monkeypatch.setattr(machines, act, lambda *_, **__: (tmp_path / "acted").touch())
+    for module, act in ((power, "set_running"), (power, "restart"), (machines, "remove")):
+        monkeypatch.setattr(module, act, lambda *_, **__: (tmp_path / "acted").touch())
     yes = ["-y"] if verb == "rm" else []
     assert in_process(verb, *yes, "a", "nope", "b") == Ran(
         4, "", 'Error: machine "nope" does not exist\n  hint: mctl ls, or mctl create nope\n'
@@ -165,7 +165,7 @@ def test_a_machine_that_is_in_the_state_asked_for_is_no_failure(
     def refuse(name: str, **_: object) -> None:
         raise AlreadyError(f'Machine "{name}" is already {word}.', machine=name)
 
-    monkeypatch.setattr(machines, "set_running", refuse)
+    monkeypatch.setattr(power, "set_running", refuse)
     assert in_process(verb, *names) == Ran(0, "".join(f'Machine "{name}" is already {word}.\n' for name in names), "")
 
 
@@ -174,12 +174,12 @@ def test_a_signal_to_the_command_ends_every_run_and_begins_no_more(how: signal.S
     script = (
         "import os, sys, time\n"
         "from cli import main, side_by_side\n"
-        "from infra.stacks import machines\n"
+        "from infra.stacks import power\n"
         "side_by_side._most = lambda: 2\n"
         "def act(name, report):\n"
         "    os.write(1, f'{name} {os.getpid()}\\n'.encode())\n"
         "    time.sleep(60)\n"
-        "machines.restart = act\n"
+        "power.restart = act\n"
         "sys.exit(main.run(('restart', 'a', 'b', 'c', 'b2')))\n"
     )
     folder = project.find_project()

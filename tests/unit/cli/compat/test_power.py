@@ -9,7 +9,7 @@ import pytest
 from cli import output
 from cli.compat import entry
 from infra.errors import AlreadyError, MctlError, StackError
-from infra.stacks import home, machines, records
+from infra.stacks import home, power, records
 from tests.cli_runner import Ran
 from tests.stack_outputs import outputs
 
@@ -28,8 +28,8 @@ def acts(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> Acts:
     monkeypatch.setattr(output, "program", output.program)
     monkeypatch.setattr(home, "looks_around", home.looks_around)
     monkeypatch.setenv("MACHINE_STORAGE_PATH", str(mctl_home))
-    monkeypatch.setattr(machines, "set_running", set_running)
-    monkeypatch.setattr(machines, "restart", lambda name, report: done.append((name, "restart")))
+    monkeypatch.setattr(power, "set_running", set_running)
+    monkeypatch.setattr(power, "restart", lambda name, report: done.append((name, "restart")))
     for name in ("default", "web-1"):
         records.save(outputs(name), stack=name, project="/project")
     return done
@@ -45,7 +45,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: MctlError) -> None:
         if name == "default":
             raise error
 
-    monkeypatch.setattr(machines, "set_running", fail)
+    monkeypatch.setattr(power, "set_running", fail)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.components.drivers import Finding
 from infra.stacks import doctor, downloads, served_plugins
-from infra.stacks.doctor import Finding
 from infra.stacks.home import home
 from tests.unit.infra.stacks.test_pulumi_program import GO, pulumi, script
 
@@ -31,11 +31,11 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def findings(provider: str = "generic") -> dict[str, Finding]:
-    return {finding.name: finding for finding in doctor.examine(provider)}
+    return {finding.name: finding for finding in doctor.examine(provider, {})}
 
 
 def could_create(provider: str = "generic") -> bool:
-    return doctor.could_create(doctor.examine(provider))
+    return doctor.could_create(doctor.examine(provider, {}))
 
 
 def test_computer_with_an_engine_can_create_on_hosts_that_are_there(bare: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from infra.errors import AlreadyError
 from infra.machine import MachineSpec
-from infra.stacks import machines, project, records
+from infra.stacks import power, project, records
 from infra.stacks.progress import Progress
 from tests import daemon
 from tests.cli_runner import mctl_home
@@ -28,8 +28,8 @@ def no_engine(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(*_: object, **__: object) -> None:
         raise EngineAskedError
 
-    monkeypatch.setattr(machines, "Stack", ask)
-    monkeypatch.setattr(machines, "PROBE_SECONDS", 1)
+    monkeypatch.setattr(power, "Stack", ask)
+    monkeypatch.setattr(power, "PROBE_SECONDS", 1)
 
 
 def have(*, running: bool, recorded: bool | None = None, port: int = 0, **facts: object) -> None:
@@ -50,7 +50,7 @@ def have(*, running: bool, recorded: bool | None = None, port: int = 0, **facts:
 
 def switch(*, running: bool, hard: bool = False) -> None:
     said: list[Progress] = []
-    machines.set_running("vm", running=running, report=said.append, hard=hard)
+    power.set_running("vm", running=running, report=said.append, hard=hard)
 
 
 def test_a_machine_whose_docker_answers_is_already_running(tmp_path: Path) -> None:

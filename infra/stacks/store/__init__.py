@@ -9,28 +9,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
-from pulumi.automation.errors import create_command_error
-from semver import VersionInfo
 
 from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.machine import MachineSpec
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
 from infra.stacks.home import home
-from infra.stacks.interrupts import Interrupts
 from infra.stacks.progress import Progress, Report, Watcher
+from infra.stacks.store.process import Engine
 
 # It warns of an event stream that its engine's death cut off: the failure itself is told, and once is enough.
 warnings.filterwarnings("ignore", module=r"pulumi\.automation\.")
@@ -42,6 +38,13 @@ CUT_OFF = re.compile(
     r"error: (.*: )?(EOF|unexpected end of JSON input|corrupt store: missing version .*)$", re.MULTILINE
 )
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
+# What a provider says that is overloaded or counts calls (RFC 6585, RFC 9110), and the seconds before each other try.
+PASSING = re.compile(
+    r"\b(status|code|error|http)\b\W*(code)?\W*(429|50[234])\b|\b429 |\b50[234] (bad|service|gateway)|rate ?limit"
+    r"|too many requests|throttl|requestlimitexceeded|service unavailable|temporarily unavailable",
+    re.IGNORECASE,
+)
+PASSING_SECONDS = (1, 2, 4, 8, 16)
 AGAIN = "run the same command again"
 MACHINE = "mctl:infra:Machine"
 RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
@@ -79,7 +82,7 @@ class Stack:
         self._alone = None if read else locks.one_run(folder, name)
         found = pulumi_program.find_pulumi(self._say, _install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
-        self._engine = _Engine(found.path, found.version)
+        self._engine = Engine(found.path, found.version)
         if make:
             state_files.require_space(folder)
         self._refused: MctlError | None = None
@@ -122,7 +125,7 @@ class Stack:
         renewable = self._resources(*RENEWABLE) if renew else ()
         replaced = [r["urn"] for r in renewable if r["urn"].rpartition("::")[2] in renew] or None
         with self._failures(mend, watcher):
-            self._unlocked(
+            self._patiently(
                 lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
             )
         return watcher.phases
@@ -131,7 +134,7 @@ class Stack:
         """Take over into the stack state what is really there; what was begun and never seen again is dropped."""
         watcher, self._made = self._watcher(), None
         with self._failures(f"mctl refresh {self.name}", watcher):
-            self._unlocked(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
+            self._patiently(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
 
     def preview(self, instead: Mapping[str, MachineSpec] | None = None) -> list[Change]:
         """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere."""
@@ -160,7 +163,7 @@ class Stack:
         if target == []:
             return
         with self._failures(f"mctl rm {machine[0] if machine else self.name}", watcher):
-            self._unlocked(lambda: self._stack.destroy(target=target, on_event=watcher, color="never"))
+            self._patiently(lambda: self._stack.destroy(target=target, on_event=watcher, color="never"))
 
     def delete(self) -> None:
         """Remove the empty stack itself, with its backups."""
@@ -214,6 +217,10 @@ class Stack:
         """Tell whether the stack holds anything."""
         return bool(self._state().get("resources"))
 
+    def ids(self) -> set[str]:
+        """Give the providers' ids of all that the stack state has, also of what is about to be deleted."""
+        return {resource["id"] for resource in self._state().get("resources") or [] if resource.get("id")}
+
     def _resources(self, *kinds: str) -> list[dict[str, Any]]:
         return [resource for resource in self._state().get("resources") or [] if resource["type"] in kinds]
 
@@ -231,6 +238,18 @@ class Stack:
 
     def _watcher(self, report: Report | None = None) -> Watcher:
         return Watcher(list(project.machines(self.folder, self.name)), report or self._report)
+
+    def _patiently(self, work: Callable[[], object]) -> None:
+        """Change the stack, and again where a provider had no time for it: what is made already stays made."""
+        for seconds in PASSING_SECONDS:
+            try:
+                return self._unlocked(work)
+            except auto.CommandError as error:
+                if self._engine.interrupted or not PASSING.search(str(error)):
+                    raise
+            self._say(f"The provider has too much to do: trying again in {seconds} s")
+            time.sleep(seconds)
+        return self._unlocked(work)
 
     def _unlocked(self, work: Callable[[], object]) -> None:
         """Run, and once more where only a killed run's lock stood in the way."""
@@ -319,69 +338,7 @@ class _Workspace(auto.LocalWorkspace):
     def pulumi(self, *arguments: str, text: str = "") -> str:
         """Run one command of the engine in the project folder, and give what it printed."""
         env = {"PULUMI_HOME": self.pulumi_home or "", **self.env_vars}
-        return cast(_Engine, self.pulumi_command).run(list(arguments), self.work_dir, env, text=text).stdout
-
-
-class _Engine(auto.PulumiCommand):
-    """Run `pulumi` where no stray signal reaches it, and pass on ours: twice to stop well, then to stop at once.
-
-    The SDK's own never shows its process, so a signal to this program alone would leave the stack locked.
-    """
-
-    def __init__(self, program: Path, version: str) -> None:
-        self.command = str(program)
-        self.version = VersionInfo.parse(version)
-        self.interrupted = False
-
-    def run(
-        self,
-        args: list[str],
-        cwd: str,
-        additional_env: Mapping[str, str],
-        on_output: Callable[[str], Any] | None = None,
-        on_error: Callable[[str], Any] | None = None,
-        text: str = "",
-    ) -> auto.CommandResult:
-        """Run one command to its end. Raises CommandError, and KeyboardInterrupt where it ended well all the same."""
-        with Interrupts() as interrupts:
-            process = subprocess.Popen(
-                [self.command, "--non-interactive", *args],
-                cwd=cwd,
-                env={**os.environ, **additional_env, **locks.client(), "PULUMI_AUTOMATION_API": "true"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                start_new_session=True,
-            )
-            interrupts.pass_on_to(process)
-            with ThreadPoolExecutor(3) as readers:
-                readers.submit(_feed, process, text)
-                out = readers.submit(_drain, process.stdout, on_output)
-                err = readers.submit(_drain, process.stderr, on_error)
-                process.wait()
-        self.interrupted = self.interrupted or interrupts.count > 0
-        result = auto.CommandResult(stdout=out.result(), stderr=err.result(), code=process.returncode)
-        if result.code:
-            raise create_command_error(result)
-        if interrupts.count:
-            raise KeyboardInterrupt
-        return result
-
-
-def _feed(process: subprocess.Popen[str], text: str) -> None:
-    assert process.stdin is not None  # noqa: S101 - it was opened as a pipe
-    with suppress(BrokenPipeError), process.stdin:
-        process.stdin.write(text)
-
-
-def _drain(stream: IO[str] | None, callback: Callable[[str], Any] | None) -> str:
-    lines = []
-    for line in stream or ():
-        lines.append(line.rstrip())
-        if callback:
-            callback(lines[-1])
-    return "\n".join(lines)
+        return cast(Engine, self.pulumi_command).run(list(arguments), self.work_dir, env, text=text).stdout
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -1,0 +1,45 @@
+"""What a provider has of ours that no stack knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra.components import drivers
+from infra.components.drivers import Orphan
+from infra.components.ownership import OWNER
+from infra.errors import UsageError
+from infra.stacks import locks, project, state_files
+from infra.stacks.owner import owner
+from infra.stacks.progress import Progress, Report
+from infra.stacks.store import Stack
+
+
+def find(provider: str, options: Mapping[str, Any], report: Report) -> list[Orphan]:
+    """List them in an order in which they can be deleted.
+
+    What a stack may just be making is left out: one that another run is changing, and told so. Raises UsageError for a
+    provider that has none.
+    """
+    driver = drivers.load(provider)
+    if not driver.orphans:
+        raise UsageError(f"provider {driver.name} has nothing that could be left behind")
+    folder = project.find_project()
+    report(Progress("", f"Asking {driver.name}"))
+    found = list(driver.orphans(drivers.read_args(driver, "", options), {OWNER: owner(folder)}))
+    known: set[str] = set()
+    busy = set()
+    for stack in project.stacks(folder) if found else ():
+        if any(map(locks.is_held, state_files.locks(folder, stack))):
+            busy.add(stack)
+            report(Progress("", f"stack {stack} is being changed: what is its is left out", notice=True))
+            continue
+        known |= Stack(folder, stack, report, read=True).ids()
+    return [orphan for orphan in found if orphan.stack not in busy and orphan.id not in known]
+
+
+def delete(orphans: Sequence[Orphan], report: Report) -> None:
+    """Delete them, one after another in their order. Raises what the provider says of the first that can't be."""
+    for orphan in orphans:
+        report(Progress(orphan.machine, f"Deleting {orphan.kind} {orphan.id}"))
+        orphan.delete()
