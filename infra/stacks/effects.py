@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from infra.stacks.progress import owner
-from infra.stacks.store import Change
+from infra.stacks.store import MACHINE, Change
 
 # What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py.
 RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards"}}
@@ -49,20 +49,20 @@ TEXTS = {
 }
 
 
-def of(changes: Iterable[Change], machines: Iterable[str]) -> dict[str, Effect]:
+def of(changes: Sequence[Change], machines: Iterable[str]) -> dict[str, Effect]:
     """Give the weightiest effect on each machine that a change touches. machines: those that are declared."""
     found: dict[str, Effect] = {}
-    declared = list(machines)
+    gone = [change.resource for change in changes if change.kind == MACHINE and change.op == "delete"]
+    known = [*machines, *gone]
     for change in changes:
-        gone = change.kind == "mctl:infra:Machine" and change.op == "delete"
-        machine = change.resource if gone else owner(change.resource, declared)
+        machine = owner(change.resource, known)
         if machine:
             found[machine] = max(_effect(change), found.get(machine, Effect.IN_PLACE))
     return found
 
 
 def _effect(change: Change) -> Effect:
-    if change.kind == "mctl:infra:Machine":
+    if change.kind == MACHINE:
         return {"create": Effect.MAKE, "delete": Effect.REMOVE}.get(change.op, Effect.IN_PLACE)
     if change.kind.startswith(IN_STATE_ALONE):
         return Effect.IN_PLACE

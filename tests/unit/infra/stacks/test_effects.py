@@ -44,6 +44,16 @@ def test_each_machine_is_told_its_weightiest_effect_and_one_that_goes_by_its_own
     }
 
 
+def test_what_goes_with_a_machine_is_no_change_of_one_whose_name_begins_its_own() -> None:
+    changes = [
+        Change("web-1-vm", VM, "delete", ()),
+        Change("web-1-configure", COMMAND, "delete", ()),
+        Change("web-1", MACHINE, "delete", ()),
+        Change("web-server", "tls:index/certRequest:CertRequest", "replace", ("dnsNames",)),
+    ]
+    assert effects.of(changes, ["web"]) == {"web": Effect.IN_PLACE, "web-1": Effect.REMOVE}
+
+
 def test_what_loses_data_is_asked_for_apart() -> None:
     assert [effect for effect in Effect if not effect.asks] == [Effect.IN_PLACE]
     assert [effect for effect in Effect if effect.loses_data] == [Effect.REPLACE, Effect.REMOVE]
