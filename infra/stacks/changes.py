@@ -19,7 +19,7 @@ from infra.errors import AlreadyError, NameTakenError, NotFoundError, StackError
 from infra.machine import MachineSpec, check_name
 from infra.stacks import effects, host_scripts, project, records
 from infra.stacks.effects import Effect
-from infra.stacks.machines import await_docker, checked, declaration, end_renaming, keep_records, locate, set_running
+from infra.stacks.machines import await_docker, checked, declaration, keep_records, locate, set_running
 from infra.stacks.progress import Report
 from infra.stacks.records import Record
 from infra.stacks.store import AGAIN, Stack
@@ -144,9 +144,10 @@ def rename(old: str, new: str, report: Report) -> Record:
     folder, stack = begun or _to_be_renamed(old, new)
     opened = Stack(folder, stack, report)
     if not begun:
-        project.rename(folder, stack, old, replace(declaration(old)[-1], name=new, formerly=old))
+        _to_be_renamed(old, new)  # once more: another run may have been first
+        project.rename(folder, stack, old, new)
     opened.up(mend=f"mctl rename {old} {new}")
-    end_renaming(opened)
+    project.forget_former_names(folder, stack)
     record = next(record for record in keep_records(opened, report) if record.name == new)
     if record.running:
         await_docker(record, report)

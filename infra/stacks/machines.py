@@ -60,7 +60,7 @@ def up(name: str, report: Report) -> list[Record]:
     """Bring a stack, named by itself or by a machine in it, to what it declares."""
     opened = Stack(*locate(name), report)
     opened.up(mend=f"mctl up {name}")
-    end_renaming(opened)
+    project.forget_former_names(opened.folder, opened.name)
     return keep_records(opened, report)
 
 
@@ -157,14 +157,6 @@ def remove(name: str, report: Report) -> None:
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
     """Give every name that a machine may have in the stack state: also the one before, where a rename was stopped."""
     return [name, *filter(None, [declared[name].get("formerly")])]
-
-
-def end_renaming(opened: Stack) -> None:
-    """Forget former names: the stack state has the new ones."""
-    for name, entry in project.machines(opened.folder, opened.name).items():
-        spec = MachineSpec.from_config(name, entry)
-        if spec.formerly:
-            project.declare(opened.folder, opened.name, replace(spec, formerly=""))
 
 
 def rebuild(name: str) -> Record:
