@@ -147,10 +147,10 @@ def rename(old: str, new: str, report: Report) -> Record:
         _to_be_renamed(old, new)  # once more: another run may have been first
         project.rename(folder, stack, old, new)
     opened.up(mend=f"mctl rename {old} {new}")
-    project.forget_former_names(folder, stack)
     record = next(record for record in keep_records(opened, report) if record.name == new)
     if record.running:
         await_docker(record, report)
+    project.forget_former_names(folder, stack)  # until then the same command goes on
     return record
 
 

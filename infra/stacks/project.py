@@ -101,16 +101,17 @@ def rename(project: Path, stack: str, old: str, new: str) -> None:
 
 def forget_former_names(project: Path, stack: str) -> None:
     """Take the names before their renaming out of a stack's declaration."""
-    if not any(former_name(project, stack, machine) for machine in machines(project, stack)):
+    if not former_names(project, stack):
         return
     with _editing(project, stack) as config:
         for entry in config[KEY].values():
             entry.pop(FORMERLY, None)
 
 
-def former_name(project: Path, stack: str, machine: str) -> str:
-    """Give the name that a machine had, from the beginning of its renaming to the end; else nothing."""
-    return str((machines(project, stack).get(machine) or {}).get(FORMERLY, ""))
+def former_names(project: Path, stack: str) -> dict[str, str]:
+    """Give, by its name, the name before of each machine whose renaming has begun and not ended."""
+    entries = machines(project, stack).items()
+    return {name: entry[FORMERLY] for name, entry in entries if isinstance(entry, dict) and entry.get(FORMERLY)}
 
 
 def declares(project: Path, stack: str, machine: str) -> bool:

@@ -203,10 +203,13 @@ def config_json(record: Record, *, own_key: bool) -> str:
     return json.dumps({**shaped, STACK: record.stack}, indent=4) + "\n"
 
 
-def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[str, int] = ("", 0)) -> Record:
+def save(
+    outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[str, int] = ("", 0), formerly: str = ""
+) -> Record:
     """Write the record of a machine from its stack outputs, secrets included.
 
-    state: the file that they come from, and when it had changed before they were read. A new record appears whole, by
+    state: the file that they come from, and when it had changed before they were read. formerly: the name before, of a
+    machine that is being renamed. A new record appears whole, by
     one rename; of one that is there, only the files that differ are replaced. Raises RecordError where the outputs are
     not a machine's or the disk refuses.
     """
@@ -214,7 +217,12 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
 
     name = outputs["name"]
     try:
-        own = {"ssh_port": int(outputs["ssh_port"]), "stack": stack, "project": project, "created": _created(name)}
+        own = {
+            "ssh_port": int(outputs["ssh_port"]),
+            "stack": stack,
+            "project": project,
+            "created": _created(name, formerly),
+        }
         own |= {f"{whose}_expiry": expiry.of_certificate(_text(outputs, f"{whose}_cert")) for whose in ("client", "ca")}
         record = Record({**outputs, **own, "state_file": state[0], "state_time": state[1]})
         files = _files(record, outputs)
@@ -306,13 +314,15 @@ def _key(outputs: Mapping[str, Any], key: str) -> str | None:
     return _text(outputs, key).strip() + "\n" if outputs.get(key) else None
 
 
-def _created(name: str) -> str:
+def _created(*names: str) -> str:
+    """Give when a machine was created, as the first of its names that has a record knows it; else now."""
+    from contextlib import suppress
     from datetime import UTC, datetime
 
-    try:
-        return load(name).created
-    except (NotFoundError, RecordError):
-        return datetime.now(UTC).isoformat(timespec="seconds")
+    for name in names:
+        with suppress(NotFoundError, RecordError):
+            return load(name).created
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _check(name: str, facts: Any) -> None:
