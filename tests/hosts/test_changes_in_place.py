@@ -78,8 +78,7 @@ def test_set_says_what_it_would_do_and_changes_nothing_until_it_may(shop: Shop) 
     ran = shop.mctl(*change)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        f"{RESTARTS}Are you sure? (y/n): \n"
-        "Error: nobody answers, and nothing is changed\n  hint: mctl set box --yes …\n"
+        f"{RESTARTS}Are you sure? (y/n): \nError: nobody answers, so nothing was done\n  hint: mctl set box --yes …\n"
     )
     assert declared(shop) == before
     assert shop.mctl("set", "box", "--engine-label", "tier=web") == (0, 'Machine "box" is set so already.\n', "")
