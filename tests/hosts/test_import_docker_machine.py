@@ -125,10 +125,10 @@ def test_regenerate_certs_changes_over_to_our_own_authority_also_where_it_is_kil
     assert "adopted" not in (taken.shop.home / "Pulumi.web-1.yaml").read_text()
     assert host.exec(f"test -e {DROP_IN} && echo there").strip() == "there"
     assert taken.shop.mctl("preview", "web-1").out == "no changes\n"
-    assert container_start(host) == since
+    assert container_start(host) == since, ran.err
     assert taken.shop.mctl("regenerate-certs", "-y", "--ca", "web-1").code == 0
     assert taken.daemon_answers()
-    assert container_start(host) == since
+    assert container_start(host) == since, ran.err
 
 
 def test_rm_forgets_the_machine_and_leaves_host_and_store(taken: Taken, host: ContainerHost) -> None:
