@@ -43,6 +43,7 @@ apt-get -qq purge -y docker.io >/dev/null 2>&1
 # A script of the package that waits, and leaves its process group, as long as it is told to.
 WAITS = """
 script=root/DEBIAN/{part}; touch /srv/wait; rm -f /srv/group
+sed -i '/srv.wait/d' root/DEBIAN/*inst
 [ -e $script ] || echo '#!/bin/sh' >$script
 sed -i '1a if [ -e /srv/wait ]; then cut -d" " -f5 /proc/$$/stat >/srv/group; sleep 300; fi' $script
 chmod 755 $script

@@ -55,6 +55,43 @@ def test_declaring_keeps_what_people_wrote(tmp_path: Path) -> None:
     assert project.stack_of(tmp_path, "web-2") == "prod"
 
 
+@pytest.mark.parametrize(
+    ("declared", "providers"),
+    [
+        ("{web-1: {provider: qemu, cpus: 2}, 1: {provider: generic}, on: {}, db:}", "qemu generic - -"),
+        ("&all {<<: {web-1: {provider: aws}}, web-2: {provider: gcp}}", "gcp aws"),
+        ("{}", ""),
+    ],
+)
+def test_providers_are_those_of_every_machine_that_is_declared(tmp_path: Path, declared: str, providers: str) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  mctl:machines: {declared}\n")
+    found = project.providers(tmp_path, "prod")
+    assert [provider or "-" for provider in found.values()] == providers.split()
+    assert [*found] == [str(name) for name in project.machines(tmp_path, "prod")]
+
+
+@pytest.mark.parametrize("text", ["", "config:\n", "config: {x: 1}\n"])
+def test_a_stack_without_machines_has_no_providers(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(text)
+    assert project.providers(tmp_path, "prod") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("config: [", "can't be read: "),
+        ("config: {mctl:machines: [web-1]}", ": mctl:machines is not a mapping of machine names to settings"),
+    ],
+)
+def test_providers_in_a_file_that_cannot_be_read_are_an_error(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as error:
+        project.providers(tmp_path, "prod")
+    assert str(error.value).startswith(str(file))
+    assert reason in str(error.value)
+
+
 def test_withdrawing_leaves_the_other_machines(tmp_path: Path) -> None:
     for name in ("a", "b"):
         project.declare(tmp_path, "prod", MachineSpec(name=name, provider="qemu"))
