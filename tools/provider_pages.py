@@ -8,11 +8,12 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
 from cli.compat.driver_flags import DRIVERS
-from cli.compat.drivers import CREDENTIAL
+from cli.compat.drivers import CREDENTIAL, PRIVATE_ONLY, USER_DATA
 from infra.components import drivers
 from infra.components.drivers import Driver
 
 FOLDER = Path(__file__).parents[1] / "docs" / "providers"
+SHARED = {USER_DATA: "--user-data", PRIVATE_ONLY: "--private-address-only"}
 COMMON = """\
 Every machine gets SSH keys of its own, a pinned host key, and Docker behind TLS. `--allow-cidr` says who may reach SSH
 and Docker where the provider has a firewall (by default the address that this computer has on the internet)."""
@@ -64,7 +65,8 @@ def former_options(driver: Driver, former: str) -> Iterator[str]:
     for flag in DRIVERS.get(former, ()):
         option = f"--{flag.name}"
         handed_on = f"variable `{flag.env}`" if flag.env and CREDENTIAL.search(flag.name) else "no use"
-        here = f"`{spelled[option]}`" if option in spelled else handed_on
+        shared = next((f"`{spelling}`" for pattern, spelling in SHARED.items() if pattern.search(option)), "")
+        here = f"`{spelled[option]}`" if option in spelled else shared or handed_on
         yield f"| `{option}` | {here} |"
 
 

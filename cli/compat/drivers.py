@@ -23,6 +23,9 @@ PROVIDERS = {
     "vmwarevsphere": "vsphere",
 }
 GIB_IN_MB = 1024
+# What some drivers had an option of their own for, and every machine of mctl has.
+USER_DATA = re.compile(r"-(userdata|custom-data|user-data-file|cloudinit)$")
+PRIVATE_ONLY = re.compile(r"-(private-address-only|use-internal-ip-only|private-net-only)$")
 CREDENTIAL = re.compile(
     r"-(access-key|secret-key|session-token|access-token|api-key|api-secret-key|client-id|client-secret|subscription-id"
     r"|user|username|password|auth-url|tenant-(id|name)|domain-(id|name))$"
@@ -104,7 +107,8 @@ def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dic
     if stand_in:
         say("Notice", f"a machine of driver {driver} is one of provider {provider.name} here", None)
     handed = _hand_on(own, {flag: value for flag, value in values.items() if flag in own and flag not in spelled})
-    idle = [f"--{flag}" for flag in values if flag in own and flag not in {*spelled, *stand_in, *handed}]
+    shared = {flag for flag in values if USER_DATA.search(flag) or PRIVATE_ONLY.search(flag)}
+    idle = [f"--{flag}" for flag in values if flag in own and flag not in {*spelled, *stand_in, *handed, *shared}]
     if idle:
         say("Notice", f"provider {provider.name} has no use for {', '.join(idle)}", None)
     return provider.name, options
