@@ -18,6 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 import infra
@@ -32,6 +33,7 @@ KEY = "mctl:machines"
 AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
 SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
+FORMERLY = "formerly"
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
 
@@ -81,16 +83,35 @@ def declare(project: Path, stack: str, spec: MachineSpec) -> None:
         config.setdefault(KEY, {})[spec.name] = spec.to_config()
 
 
-def rename(project: Path, stack: str, old: str, spec: MachineSpec) -> None:
+def rename(project: Path, stack: str, old: str, new: str) -> None:
     """Give a machine another name in its stack's declaration, at the same place, with the SSH key kept for it."""
     with _editing(project, stack) as config:
         declared = config[KEY]
-        place = list(declared).index(old)
-        del declared[old]
-        declared.insert(place, spec.name, spec.to_config())
+        place, comment, entry = list(declared).index(old), declared.ca.items.get(old), declared.pop(old)
+        if entry.yaml_anchor():
+            entry = CommentedMap(entry)  # others refer to its settings, and keep their names
+        entry.insert(0, FORMERLY, old)  # what stands above the next machine belongs to this one's last setting
+        declared.insert(place, new, entry)
+        if comment:
+            declared.ca.items[new] = comment
         login = config.pop(f"{SSH_KEY}{old}", None)
         if login:
-            config[f"{SSH_KEY}{spec.name}"] = login
+            config[f"{SSH_KEY}{new}"] = login
+
+
+def forget_former_names(project: Path, stack: str) -> None:
+    """Take the names before their renaming out of a stack's declaration."""
+    if not former_names(project, stack):
+        return
+    with _editing(project, stack) as config:
+        for entry in config[KEY].values():
+            entry.pop(FORMERLY, None)
+
+
+def former_names(project: Path, stack: str) -> dict[str, str]:
+    """Give, by its name, the name before of each machine whose renaming has begun and not ended."""
+    entries = machines(project, stack).items()
+    return {name: entry[FORMERLY] for name, entry in entries if isinstance(entry, dict) and entry.get(FORMERLY)}
 
 
 def declares(project: Path, stack: str, machine: str) -> bool:

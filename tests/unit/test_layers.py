@@ -13,8 +13,9 @@ SOURCES = sorted(path for folder in ("infra", "cli") for path in (ROOT / folder)
 OF_ALL = ("infra.authority", "infra.machine", "infra.cloud_init", "infra.errors")
 LAYERS = ("cli", "infra.stacks", "infra.components", *OF_ALL)
 SDKS = (
-    *("pulumi_aws", "boto3", "pulumi_gcp", "google", "pulumi_azure_native", "azure", "pulumi_digitalocean", "pydo"),
-    *("pulumi_openstack", "openstack", "pulumiverse_exoscale", "exoscale", "pulumi_vsphere", "pyVmomi", "pulumi_vcd"),
+    *("pulumi_aws", "boto3", "pulumi_gcp", "google.cloud", "google.auth", "pulumi_azure_native", "azure"),
+    *("pulumi_digitalocean", "pydo", "pulumi_openstack", "openstack", "pulumiverse_exoscale", "exoscale"),
+    *("pulumi_vsphere", "pyVmomi", "pulumi_vcd"),
 )
 
 
