@@ -65,6 +65,7 @@ def test_only_the_store_imports_the_automation_api() -> None:
 def test_a_clouds_sdk_is_imported_by_its_driver_alone() -> None:
     for package in ("infra", "cli"):
         assert not breaches(package, SDKS, but="infra.components.drivers")
+        assert not breaches(package, ["SoftLayer"], but="infra.plugins.softlayer")
 
 
 def test_infra_neither_prints_nor_knows_the_terminal() -> None:
