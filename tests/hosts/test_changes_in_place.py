@@ -230,6 +230,8 @@ def test_rename_keeps_all_but_the_name_and_a_killed_one_is_finished_by_the_same(
     shop: Shop, host: ContainerHost
 ) -> None:
     since, keys = started(host), (shop.home / "machines" / "box" / "key.pem").read_text()
+    created = shop.inspect("box")["created"]
+    shop.docker("context", "use", "box")
     run = shop.start("rename", "box", "crate")
     assert run.stdout is not None
     for line in run.stdout:
@@ -243,6 +245,8 @@ def test_rename_keeps_all_but_the_name_and_a_killed_one_is_finished_by_the_same(
     assert "formerly" not in declared(shop)
     assert shop.mctl("ls", "-q").out == "crate\n"
     assert shop.contexts() == ["crate"]
+    assert "crate true" in shop.docker("context", "ls", "--format", "{{.Name}} {{.Current}}").splitlines()
+    assert shop.inspect("crate")["created"] == created
     assert (shop.home / "machines" / "crate" / "key.pem").read_text() == keys
     assert "DNS:crate" in names_in_certificate(host)
     assert shop.docker("--context", "crate", "ps", "--format", "{{.Names}}") == "kept"
