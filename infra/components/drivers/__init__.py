@@ -151,7 +151,8 @@ class Driver:
     private_address: its VMs have one that can be reached. closes: its firewall lets in only `allow_cidrs`.
     no_capacity: what the provider says where a zone is full, in small letters. account: says who one is there,
     where, and which permissions or quotas are missing. policy: the least permissions, in the provider's own
-    notation. orphans: lists what bears these tags, in an order in which it can be deleted.
+    notation. orphans: lists what bears these tags, in an order in which it can be deleted. find: gives the address
+    of an instance that is there, by its id; raises NotFoundError.
     """
 
     name: str
@@ -168,6 +169,7 @@ class Driver:
     account: Callable[[Any], Iterator[Finding]] | None = None
     policy: str = ""
     orphans: Callable[[Any, Mapping[str, str]], Iterator[Orphan]] | None = None
+    find: Callable[[Any, str], str] | None = None
     about: About | None = None
 
     @property
