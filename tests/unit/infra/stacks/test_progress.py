@@ -21,7 +21,7 @@ class Run:
         self.watcher = Watcher(["web", "web-1"], self.told.append)
 
     def event(self, **kinds: Any) -> None:
-        known = dict.fromkeys(("resource_pre_event", "res_outputs_event", "diagnostic_event"))
+        known = dict.fromkeys(("prelude_event", "resource_pre_event", "res_outputs_event", "diagnostic_event"))
         self.watcher(SimpleNamespace(**known | kinds))
 
     def step(self, kind: str, name: str, op: str = "create") -> None:
@@ -115,6 +115,14 @@ def test_a_resources_error_comes_before_the_stacks(run: Run) -> None:
     run.says("port 22 is taken", "error", "web-1-vm", VM)
     error = run.failure("stderr: error: update failed")
     assert (error.message, error.machine, error.mend) == ("port 22 is taken", "web-1", "mctl up s")
+
+
+def test_of_several_tries_the_last_ones_failure_counts(run: Run) -> None:
+    run.event(prelude_event=SimpleNamespace(config={}))
+    run.says("error code 429: too many requests", "error")
+    run.event(prelude_event=SimpleNamespace(config={}))
+    run.says("the zone is full", "error")
+    assert run.failure().message == "the zone is full"
 
 
 def test_a_wrong_passphrase_and_a_ctrl_c_are_their_own_errors(run: Run) -> None:
