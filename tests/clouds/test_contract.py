@@ -13,7 +13,7 @@ from tests.clouds.conftest import Open
 from tests.clouds.world import Facts, World
 from tests.hosts.shop import Shop
 
-CLOUDS = ["digitalocean"]
+CLOUDS = ["digitalocean", "gcp"]
 
 
 def the(world: World, cloud: Cloud) -> Facts:

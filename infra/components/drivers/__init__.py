@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
+    "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {"google": "gcp"}
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
 EXTRAS: dict[str, str] = {}
 
