@@ -13,7 +13,11 @@ from tests.clouds.conftest import Open
 from tests.clouds.world import Facts, World
 from tests.hosts.shop import Shop
 
-CLOUDS = ["digitalocean", "softlayer"]
+CLOUDS = [
+    "digitalocean",
+    "gcp",
+    "softlayer",
+]
 
 
 def the(world: World, cloud: Cloud) -> Facts:

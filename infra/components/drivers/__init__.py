@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
+    "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
     "softlayer": "infra.components.drivers.softlayer",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {
+    "google": "gcp",
     "ibm": "softlayer",
 }
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
