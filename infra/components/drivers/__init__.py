@@ -26,7 +26,9 @@ TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
     "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
+    "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
+    "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
@@ -35,7 +37,9 @@ ALIASES: dict[str, str] = {
     "ibm": "softlayer",
 }
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
-EXTRAS: dict[str, str] = {}
+EXTRAS: dict[str, str] = {
+    "rackspace": "openstack",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
