@@ -26,6 +26,7 @@ TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
+    "virtualbox": "infra.components.drivers.virtualbox",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {}
