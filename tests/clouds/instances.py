@@ -51,6 +51,11 @@ def resume(world: World, id: str) -> str:  # noqa: A002
     return address
 
 
+def pause(world: World, id: str, *, again: bool = False) -> None:  # noqa: A002
+    """Take its processors away, or give them again."""
+    _docker("unpause" if again else "pause", _container(world, id))
+
+
 def runs(world: World, id: str) -> bool:  # noqa: A002
     """Tell whether an instance is on: a guest may have shut itself down."""
     said = docker(os.environ[DAEMON], "inspect", "--format", "{{.State.Running}}", _container(world, id), check=False)
