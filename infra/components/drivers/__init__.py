@@ -30,6 +30,7 @@ TABLE = {
     "qemu": "infra.components.drivers.qemu",
     "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
+    "virtualbox": "infra.components.drivers.virtualbox",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {
