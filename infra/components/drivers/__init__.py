@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     import pulumi
 
 TABLE = {
+    "aws": "infra.components.drivers.aws",
     "digitalocean": "infra.components.drivers.digitalocean",
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {"amazonec2": "aws"}
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
 EXTRAS: dict[str, str] = {}
 
