@@ -13,8 +13,9 @@ SOURCES = sorted(path for folder in ("infra", "cli") for path in (ROOT / folder)
 OF_ALL = ("infra.authority", "infra.machine", "infra.cloud_init", "infra.errors")
 LAYERS = ("cli", "infra.stacks", "infra.components", *OF_ALL)
 SDKS = (
-    *("pulumi_aws", "boto3", "pulumi_gcp", "google", "pulumi_azure_native", "azure", "pulumi_digitalocean", "pydo"),
-    *("pulumi_openstack", "openstack", "pulumiverse_exoscale", "exoscale", "pulumi_vsphere", "pyVmomi", "pulumi_vcd"),
+    *("pulumi_aws", "boto3", "pulumi_gcp", "google.cloud", "google.auth", "pulumi_azure_native", "azure"),
+    *("pulumi_digitalocean", "pydo", "pulumi_openstack", "openstack", "pulumiverse_exoscale", "exoscale"),
+    *("pulumi_vsphere", "pyVmomi", "pulumi_vcd"),
 )
 
 
@@ -64,6 +65,7 @@ def test_only_the_store_imports_the_automation_api() -> None:
 def test_a_clouds_sdk_is_imported_by_its_driver_alone() -> None:
     for package in ("infra", "cli"):
         assert not breaches(package, SDKS, but="infra.components.drivers")
+        assert not breaches(package, ["SoftLayer"], but="infra.plugins.softlayer")
 
 
 def test_infra_neither_prints_nor_knows_the_terminal() -> None:

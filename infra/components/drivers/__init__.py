@@ -27,9 +27,13 @@ TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
+    "softlayer": "infra.components.drivers.softlayer",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
-ALIASES: dict[str, str] = {"amazonec2": "aws"}
+ALIASES: dict[str, str] = {
+    "amazonec2": "aws",
+    "ibm": "softlayer",
+}
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
 EXTRAS: dict[str, str] = {}
 

@@ -73,9 +73,6 @@ class AwsArgs:
         help="Most to pay for spare capacity, in USD an hour; default: the usual price",
         aliases=("--amazonec2-spot-price",),
     )
-    private_address_only: bool = option(
-        default=False, help="Give it no public address", aliases=("--amazonec2-private-address-only",)
-    )
     use_private_address: bool = option(
         default=False, help="Reach it by its private address", aliases=("--amazonec2-use-private-address",)
     )
@@ -105,11 +102,10 @@ def vm(spec: MachineSpec, args: AwsArgs, identity: Identity | None, opts: pulumi
     fresh = ec2.get_instance_output(
         instance_id=instance.id, opts=pulumi.InvokeOutputOptions(provider=provider, depends_on=[power])
     )
-    is_private = args.private_address_only or args.use_private_address
     return Vm(
         resource=instance,
         instance_id=instance.id,
-        address=fresh.private_ip if is_private else fresh.public_ip,
+        address=fresh.private_ip if args.use_private_address else fresh.public_ip,
         private_address=fresh.private_ip,
         ssh_user=args.ssh_user,
         ssh_port=firewall.SSH_PORT,
@@ -190,7 +186,7 @@ def _instance(
         instance_type=args.instance_type,
         availability_zone=_zone(args) if args.zone else None,
         subnet_id=parts.subnet,
-        associate_public_ip_address=not args.private_address_only,
+        associate_public_ip_address=not spec.private_address_only,
         ipv6_address_count=1 if args.ipv6 else None,
         vpc_security_group_ids=[parts.group.id, *args.security_group],
         key_name=parts.key.key_name,
@@ -208,17 +204,17 @@ def _instance(
         ebs_optimized=args.use_ebs_optimized_instance or None,
         tags=parts.tags,
         volume_tags=parts.tags,
-        opts=bounded(opts, ignore_changes=_pinned(args)),
+        opts=bounded(opts, ignore_changes=_pinned(spec, args)),
     )
 
 
-def _pinned(args: AwsArgs) -> list[str]:
+def _pinned(spec: MachineSpec, args: AwsArgs) -> list[str]:
     """List what must not replace the instance: what was looked up, and an address that it lacks while it is off.
 
     https://github.com/hashicorp/terraform-provider-aws/issues/5265
     """
     looked_up = [name for name, given in (("ami", args.ami), ("subnet_id", args.subnet_id)) if not given]
-    return [*looked_up, *(() if args.private_address_only else ("associate_public_ip_address",))]
+    return [*looked_up, *(() if spec.private_address_only else ("associate_public_ip_address",))]
 
 
 def _newest_image(args: AwsArgs, opts: pulumi.InvokeOutputOptions) -> pulumi.Output[str]:

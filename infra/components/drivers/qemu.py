@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 
 from infra.components import files
-from infra.components.drivers import Driver, Identity, Vm, option
+from infra.components.drivers import About, Driver, Identity, Vm, option
 from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec
 
@@ -187,4 +187,12 @@ def _with_absolute_path(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
     return replace(spec, options={**spec.options, "image": str(Path(args.image).expanduser().absolute())})
 
 
-DRIVER = Driver(name="qemu", args=QemuArgs, vm=vm, check=check, is_local=True)
+ABOUT = About(
+    title="QEMU on this computer",
+    credentials="None.",
+    example="mctl create web-1 --qemu-memory 4096",
+    makes="A VM with a disk of its own, and ports of this computer that lead to it: on loopback alone, so that "
+    "no firewall is needed.",
+    costs="Memory while it is on, and the disk that it fills.",
+)
+DRIVER = Driver(name="qemu", args=QemuArgs, vm=vm, check=check, is_local=True, about=ABOUT)
