@@ -14,6 +14,7 @@ from tests.clouds.world import Facts, World
 from tests.hosts.shop import Shop
 
 CLOUDS = [
+    "aws",
     "digitalocean",
     "gcp",
     "openstack",
