@@ -17,7 +17,8 @@ class Cloud:
     plugins: name of a Pulumi plugin -> module in this folder whose PLUGIN is served. instances: the kind in the world
     that machines are. serve: runs its API, and gives the environment that leads there, credentials included.
     options: more for `create`. resize, resized: options of `set`, and what they make of the instance. zones: the first
-    is full when the contract asks for it. no_credentials: variables without which nobody gets in.
+    is full when the contract asks for it. no_credentials: variables without which nobody gets in. keeps_address: a
+    machine's address is the same after a stop and a start.
     """
 
     provider: str
@@ -29,3 +30,4 @@ class Cloud:
     resized: Mapping[str, Any] = field(default_factory=dict)
     zones: tuple[str, ...] = ()
     no_credentials: Mapping[str, str] = field(default_factory=dict)
+    keeps_address: bool = False

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pulumi
 
 TABLE = {
+    "azure": "infra.components.drivers.azure",
     "digitalocean": "infra.components.drivers.digitalocean",
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
