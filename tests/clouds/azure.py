@@ -383,5 +383,5 @@ CLOUD = Cloud(
     resized={"hardwareProfile": {"vmSize": "Standard_D4s_v5"}},
     zones=("1", "2"),
     no_credentials={"ARM_CLIENT_SECRET": "another"},
-    keeps_address=True,
+    moves=False,
 )
