@@ -316,6 +316,7 @@ def _delete(world: World, request: api.Request) -> None:
     if kind == "virtualMachines":
         instances.remove(world, id)
     world.drop(kind, id)
+    raise api.Answer(200, None)
 
 
 def _token(_world: World, request: api.Request) -> Any:
