@@ -15,6 +15,7 @@ from tests.hosts.shop import Shop
 
 CLOUDS = [
     "aws",
+    "azure",
     "digitalocean",
     "gcp",
     "openstack",

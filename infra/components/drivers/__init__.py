@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TABLE = {
     "aws": "infra.components.drivers.aws",
+    "azure": "infra.components.drivers.azure",
     "digitalocean": "infra.components.drivers.digitalocean",
     "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
