@@ -13,7 +13,7 @@ from tests.clouds.conftest import Open
 from tests.clouds.world import Facts, World
 from tests.hosts.shop import Shop
 
-CLOUDS = ["digitalocean", "openstack", "rackspace", "softlayer"]
+CLOUDS = ["digitalocean", "exoscale", "openstack", "rackspace", "softlayer"]
 
 
 def the(world: World, cloud: Cloud) -> Facts:

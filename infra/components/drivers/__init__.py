@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
+    "exoscale": "infra.components.drivers.exoscale",
     "generic": "infra.components.drivers.generic",
     "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
