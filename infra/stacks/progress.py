@@ -43,7 +43,7 @@ class Progress:
 
 
 class Watcher:
-    """Follow the events of one engine run.
+    """Follow the events of one engine run, which may take several tries.
 
     phases: seconds by machine and phase (`boot`, `install`, `configure`).
     """

@@ -85,10 +85,16 @@ def stack_of(project: Path, machine: str) -> str | None:
 
 
 def declare(project: Path, stack: str, spec: MachineSpec) -> None:
-    """Write a machine into a stack's declaration."""
-
+    """Write a machine into a stack's declaration; what stays of an entry that is there keeps its comments."""
     with _editing(project, stack) as config:
-        config.setdefault(KEY, {})[spec.name] = spec.to_config()
+        declared, entry = config.setdefault(KEY, {}), spec.to_config()
+        known = declared.get(spec.name)
+        if not known or known.merge or known.yaml_anchor():  # what others refer to, or refers to others
+            declared[spec.name] = entry
+            return
+        for key in known.keys() - entry.keys():
+            del known[key]
+        known.update({key: value for key, value in entry.items() if known.get(key) != value})
 
 
 def rename(project: Path, stack: str, old: str, new: str) -> None:

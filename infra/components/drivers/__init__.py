@@ -25,14 +25,17 @@ if TYPE_CHECKING:
 TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
     "exoscale": "infra.components.drivers.exoscale",
+    "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
     "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
     "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
+    "virtualbox": "infra.components.drivers.virtualbox",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {
+    "google": "gcp",
     "ibm": "softlayer",
 }
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
@@ -156,7 +159,8 @@ class Driver:
     private_address: its VMs have one that can be reached. closes: its firewall lets in only `allow_cidrs`.
     no_capacity: what the provider says where a zone is full, in small letters. account: says who one is there,
     where, and which permissions or quotas are missing. policy: the least permissions, in the provider's own
-    notation. orphans: lists what bears these tags, in an order in which it can be deleted.
+    notation. orphans: lists what bears these tags, in an order in which it can be deleted. find: gives the address
+    of an instance that is there, by its id; raises NotFoundError.
     """
 
     name: str
@@ -173,6 +177,7 @@ class Driver:
     account: Callable[[Any], Iterator[Finding]] | None = None
     policy: str = ""
     orphans: Callable[[Any, Mapping[str, str]], Iterator[Orphan]] | None = None
+    find: Callable[[Any, str], str] | None = None
     about: About | None = None
 
     @property

@@ -220,8 +220,8 @@ def _cancel(client: Any, guest: int) -> None:
 ABOUT = About(
     title="IBM Cloud Classic (SoftLayer)",
     credentials=(
-        "A user and a classic infrastructure API key in `SL_USERNAME` and `SL_API_KEY`, or in `~/.softlayer`, "
-        "as `slcli setup` writes it."
+        "A user and a classic infrastructure API key in `SL_USERNAME` and `SL_API_KEY` (or docker-machine's "
+        "`SOFTLAYER_USER` and `SOFTLAYER_API_KEY`), else in `~/.softlayer`, as `slcli setup` writes it."
     ),
     example="mctl create web-1 --provider softlayer --softlayer-zone fra02",
     makes=(

@@ -6,6 +6,7 @@ Source: https://sldn.softlayer.com/reference/softlayerapi/
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from SoftLayer import config
 from infra.plugins.server import PluginError
 
 ENDPOINT = "https://api.softlayer.com/rest/v3.1"
+# The vendor's own variables, and docker-machine's.
+VARIABLES = {"username": ("SL_USERNAME", "SOFTLAYER_USER"), "api_key": ("SL_API_KEY", "SOFTLAYER_API_KEY")}
 CALL_SECONDS = 60
 POLL_SECONDS = 5.0
 GONE = (404, "SoftLayer_Exception_ObjectNotFound")  # as the REST and the XML-RPC endpoint say it
@@ -30,14 +33,22 @@ class RefusedError(PluginError):
 
 
 def has_credentials() -> bool:
-    """Tell whether the vendor's chain, environment and then ~/.softlayer, has a user and a key."""
-    settings = config.get_client_settings()
+    """Tell whether there are a user and a key."""
+    settings = config.get_client_settings(**_credentials())
     return bool(settings.get("username") and settings.get("api_key"))
 
 
 def client(endpoint: str) -> Any:
-    """Open the API at an endpoint, with the credentials of the vendor's chain."""
-    return SoftLayer.create_client_from_env(endpoint_url=endpoint, timeout=CALL_SECONDS)
+    """Open the API at an endpoint."""
+    return SoftLayer.create_client_from_env(endpoint_url=endpoint, timeout=CALL_SECONDS, **_credentials())
+
+
+def _credentials() -> dict[str, str | None]:
+    """Give what the environment has; for what is None the vendor's chain goes on with ~/.softlayer."""
+    return {
+        argument: next((os.environ[name] for name in names if os.environ.get(name)), None)
+        for argument, names in VARIABLES.items()
+    }
 
 
 def asked(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -117,6 +117,14 @@ def test_a_resources_error_comes_before_the_stacks(run: Run) -> None:
     assert (error.message, error.machine, error.mend) == ("port 22 is taken", "web-1", "mctl up s")
 
 
+def test_of_several_tries_the_last_ones_failure_counts(run: Run) -> None:
+    run.event(prelude_event=SimpleNamespace(config={}))
+    run.says("error code 429: too many requests", "error")
+    run.event(prelude_event=SimpleNamespace(config={}))
+    run.says("the zone is full", "error")
+    assert run.failure().message == "the zone is full"
+
+
 def test_a_wrong_passphrase_and_a_ctrl_c_are_their_own_errors(run: Run) -> None:
     assert isinstance(run.failure("stderr: error: incorrect passphrase"), PassphraseError)
     stopped = run.failure("stderr: error: update canceled", interrupted=True)

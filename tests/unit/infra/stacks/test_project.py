@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,16 @@ def test_renaming_keeps_order_and_every_comment_and_so_does_its_end(tmp_path: Pa
     project.forget_former_names(tmp_path, "prod")
     after = COMMENTED.format(name="shop", formerly="")
     assert file.read_text().split() == after.split()
+
+
+def test_declaring_a_machine_again_keeps_the_comments_of_what_stays(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    before = COMMENTED.format(name="web", formerly="")
+    file.write_text(before)
+    spec = MachineSpec.from_config("web", project.machines(tmp_path, "prod")["web"])
+    project.declare(tmp_path, "prod", replace(spec, running=False))
+    project.declare(tmp_path, "prod", spec)
+    assert file.read_text().split() == before.split()
 
 
 def comments(text: str) -> list[str]:
