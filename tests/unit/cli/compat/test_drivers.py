@@ -121,11 +121,6 @@ def test_a_provider_of_mctl_is_a_driver_too() -> None:
             PreCreateError,
             "driver amazonec2 is provider aws of mctl, which this version does not have yet",
         ),
-        (
-            "rackspace",
-            PreCreateError,
-            "driver rackspace is provider rackspace of mctl, which this version does not have yet",
-        ),
         ("none", PreCreateError, "driver none makes no machine: point docker at a URL with `docker context create`"),
     ],
 )
