@@ -206,7 +206,7 @@ PLUGIN = plugin(
 )
 
 
-def _log_in(_world: World, request: api.Request) -> None:
+def _log_in(world: World, request: api.Request) -> None:
     identity = request.body["auth"]["identity"]
     given = identity.get("application_credential", {}).get("secret") or identity.get("password", {}).get(
         "user", {}
@@ -223,7 +223,7 @@ def _log_in(_world: World, request: api.Request) -> None:
     token = {
         "user": {"id": "user-1", "name": "ops", "domain": {"id": "default", "name": "Default"}},
         "project": {"id": "project-1", "name": "shop", "domain": {"id": "default", "name": "Default"}},
-        "roles": [{"id": role, "name": role} for role in ("member", "reader")],
+        "roles": [{"id": role, "name": role} for role in world.fault("roles") or ("member", "reader")],
         "expires_at": "2100-01-01T00:00:00.000000Z",
         "catalog": catalog,
         "methods": identity["methods"],

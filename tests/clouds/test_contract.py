@@ -17,6 +17,7 @@ CLOUDS = [
     "aws",
     "azure",
     "digitalocean",
+    "exoscale",
     "gcp",
     "openstack",
     "rackspace",

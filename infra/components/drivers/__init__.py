@@ -26,11 +26,13 @@ TABLE = {
     "aws": "infra.components.drivers.aws",
     "azure": "infra.components.drivers.azure",
     "digitalocean": "infra.components.drivers.digitalocean",
+    "exoscale": "infra.components.drivers.exoscale",
     "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
     "none": "infra.components.drivers.none",
     "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
+    "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
     "virtualbox": "infra.components.drivers.virtualbox",
 }

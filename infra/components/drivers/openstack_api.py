@@ -58,10 +58,15 @@ def account(place: OpenStackArgs) -> Iterator[Finding]:
     roles = ", ".join(sorted(access.role_names)) or "none"
     may = set(access.role_names) - {"reader"}
     yield Finding("Role", ok=bool(may), value=roles, mend=f"mctl policy {place.provider} says which is needed")
-    region = connection.config.get_region_name() or "the only one"
-    has_compute = bool(_asked(place, connection.compute.get_endpoint))
+    region = connection.config.get_region_name()
+    has_compute = bool(access.service_catalog.get_endpoints_data("compute", region_name=region).get("compute"))
     mend = f"choose another with --{place.provider}-region"
-    yield Finding("Region", ok=has_compute, value=region if has_compute else f"{region} has no servers", mend=mend)
+    yield Finding(
+        "Region",
+        ok=has_compute,
+        value=region or "the only one" if has_compute else f"{region} has no servers",
+        mend=mend,
+    )
     if has_compute:
         yield from _asked(place, lambda: list(_there(place, connection)))
 
@@ -73,7 +78,7 @@ def _there(place: OpenStackArgs, connection: Any) -> Iterator[Finding]:
     )
     for what, name, find, flag in wanted:
         if name:
-            known = bool(find(name))
+            known = _is_there(find, name)
             mend = f"choose another with --{place.provider}-{flag}"
             yield Finding(what, ok=known, value=name if known else f"there is no {name}", mend=mend)
     limits = connection.compute.get_limits().absolute
@@ -82,6 +87,16 @@ def _there(place: OpenStackArgs, connection: Any) -> Iterator[Finding]:
         yield Finding("Quota", ok=True, value="servers without limit")
     else:
         yield Finding("Quota", ok=left > 0, value=f"{left} of {limits.instances} servers left", mend="ask for more")
+
+
+def _is_there(find: Callable[..., Any], name: str) -> bool:
+    from openstack.exceptions import NotFoundException
+
+    try:
+        find(name, ignore_missing=False)
+    except NotFoundException:
+        return False
+    return True
 
 
 def orphans(place: OpenStackArgs, whose: Mapping[str, str]) -> Iterator[Orphan]:
@@ -120,8 +135,13 @@ def _bearing(connection: Any, mark: str) -> Iterator[Found]:
 def _connected(place: OpenStackArgs) -> Any:
     import openstack  # half a second, and an `up` needs none of it
 
-    connect: Any = openstack.connect
-    return connect(**place.connection())
+    wanted = place.connection()
+    region = wanted.pop("region_name", "")
+    chain: Any = openstack.config.OpenStackConfig()
+    found = chain.get_one(**wanted)
+    if region:  # asked for with the others, it may be none but the environment's own
+        found.config["region_name"] = region
+    return openstack.connection.Connection(config=found)
 
 
 def _logged_in(place: OpenStackArgs) -> tuple[Any, Any]:

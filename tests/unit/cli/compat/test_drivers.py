@@ -117,14 +117,9 @@ def test_a_provider_of_mctl_is_a_driver_too() -> None:
     [
         ("generic", UsageError, "generic driver requires the --generic-ip-address option"),
         (
-            "amazonec2",
+            "vmwarevcloudair",
             PreCreateError,
-            "driver amazonec2 is provider aws of mctl, which this version does not have yet",
-        ),
-        (
-            "rackspace",
-            PreCreateError,
-            "driver rackspace is provider rackspace of mctl, which this version does not have yet",
+            "driver vmwarevcloudair is provider vcd of mctl, which this version does not have yet",
         ),
         ("none", UsageError, "none driver requires the --none-url option"),
     ],

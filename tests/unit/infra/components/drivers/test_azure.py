@@ -66,7 +66,8 @@ def test_credentials_that_are_wrong_or_not_for_the_plugin_are_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARM_CLIENT_SECRET", "another")
-    (finding,) = DRIVER.account(args()) if DRIVER.account else ()
+    assert DRIVER.account
+    (finding,) = DRIVER.account(args())
     assert (finding.name, finding.ok) == ("Credentials", False)
     assert "Invalid client secret provided" in finding.value
     assert "another" not in finding.value
@@ -88,10 +89,10 @@ def test_power_of_a_vm_that_is_gone_is_not_found(world: World) -> None:
 def test_only_what_bears_our_tag_is_an_orphan_and_a_group_with_more_in_it_stays(world: World) -> None:
     for owner, name in (("abc", "ours"), ("abcd", "theirs")):
         tags = {OWNER: owner, STACK: "prod", MACHINE: "web"}
-        group, network = f"{GROUP}/{name}", f"{GROUP}/{name}/providers/Microsoft.Network"
-        world.put("resourceGroups", group, {"name": name, "location": "westus2", "tags": tags})
+        where, there = f"{GROUP}/{name}", f"{GROUP}/{name}/providers/Microsoft.Network"
+        world.put("resourceGroups", where, {"name": name, "location": "westus2", "tags": tags})
         for kind in ("virtualNetworks", "networkInterfaces"):
-            world.put(kind, f"{network}/{kind}/{name}", {"name": name, "location": "westus2", "tags": tags})
+            world.put(kind, f"{there}/{kind}/{name}", {"name": name, "location": "westus2", "tags": tags})
     assert DRIVER.orphans
     card, network, group = DRIVER.orphans(args(), {OWNER: "abc"})
     assert [(each.kind, each.name, each.stack, each.machine) for each in (card, network, group)] == [
