@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
     "generic": "infra.components.drivers.generic",
+    "hyperv": "infra.components.drivers.hyperv",
     "qemu": "infra.components.drivers.qemu",
     "virtualbox": "infra.components.drivers.virtualbox",
+    "vmwarefusion": "infra.components.drivers.vmwarefusion",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {}
