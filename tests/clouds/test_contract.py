@@ -13,7 +13,7 @@ from tests.clouds.conftest import Open
 from tests.clouds.world import Facts, World
 from tests.hosts.shop import Shop
 
-CLOUDS = ["digitalocean", "virtualbox"]
+CLOUDS = ["digitalocean", "virtualbox", "vmwarefusion", "hyperv"]
 
 
 def the(world: World, cloud: Cloud) -> Facts:
