@@ -31,8 +31,9 @@ fix: venv ## Mend what the style check can mend
 	$(RUFF) check --fix
 	$(RUFF) format
 
-man: venv ## Make the manual page anew, after the command line has changed
+man: venv ## Make the manual page and the providers' pages anew, after the command line or a driver has changed
 	$(PYTHON) tools/man_page.py >docs/mctl.1
+	$(PYTHON) -m tools.provider_pages
 
 bench: setup ## Measure how fast it is, and against what
 	$(PYTHON) -m bench

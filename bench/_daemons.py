@@ -3,6 +3,8 @@
 `python -m bench._daemons FOLDER…`: each folder holds server.pem (certificate and key) and ca.pem; a daemon is started
 for each. Writes the ports as a JSON list to stdout. For each line on stdin it writes how many of them were being asked
 at the same time at most since the last, and how often they were asked in all.
+
+One thread serves them all: they share the computer with what is measured, and must take little of it.
 """
 
 from __future__ import annotations
@@ -12,52 +14,75 @@ import selectors
 import socket
 import ssl
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 BODY = b'{"Version":"27.3.1","ApiVersion":"1.47"}'
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
-THREADS = 16
-SECONDS = 30
 
 
 class Daemons:
-    """Serve until the process ends."""
+    """Serve until stdin ends."""
 
     def __init__(self, folders: list[Path]) -> None:
-        self.peak = self.total = self._asking = 0
-        self._lock = threading.Lock()
+        self._peak = self._total = self._asking = 0
         self._selector = selectors.DefaultSelector()
-        self._pool = ThreadPoolExecutor(THREADS)
         contexts = {folder: _context(folder) for folder in set(folders)}
         self.ports = []
         for folder in folders:
             server = socket.create_server(("127.0.0.1", 0))
-            server.settimeout(0)
-            self._selector.register(server, selectors.EVENT_READ, contexts[folder])
+            self._selector.register(server, selectors.EVENT_READ, (self._accept, contexts[folder]))
             self.ports.append(server.getsockname()[1])
 
     def run(self) -> None:
+        self._selector.register(sys.stdin, selectors.EVENT_READ, (self._tell, None))
         while True:
             for key, _ in self._selector.select():
-                connection, _ = key.fileobj.accept()  # type: ignore[union-attr]
-                with self._lock:
-                    self.total += 1
-                    self._asking += 1
-                    self.peak = max(self.peak, self._asking)
-                self._pool.submit(self._answer, connection, key.data)
+                react, what = key.data
+                react(key.fileobj, what)
 
-    def _answer(self, connection: socket.socket, context: ssl.SSLContext) -> None:
-        connection.settimeout(SECONDS)
+    def _accept(self, server: socket.socket, context: ssl.SSLContext) -> None:
+        connection, _ = server.accept()
+        connection.settimeout(0)
+        self._total += 1
+        self._asking += 1
+        self._peak = max(self._peak, self._asking)
+        wrapped = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self._selector.register(wrapped, selectors.EVENT_READ, (self._go_on, self._answer(wrapped)))
+
+    def _go_on(self, connection: ssl.SSLSocket, answer: Iterator[None]) -> None:
         try:
-            with context.wrap_socket(connection, server_side=True) as wrapped:
-                wrapped.recv(4096)
-                with self._lock:
-                    self._asking -= 1  # before the client can know, and ask the next
-                wrapped.sendall(ANSWER)
+            next(answer)
+            return
+        except StopIteration:
+            pass
         except OSError as error:
             print(f"a stand-in daemon was not asked properly: {error}", file=sys.stderr)
+        self._selector.unregister(connection)
+        connection.close()
+
+    def _answer(self, connection: ssl.SSLSocket) -> Iterator[None]:
+        """Answer once; yields where the client must write first."""
+        yield from _when_ready(connection.do_handshake)
+        yield from _when_ready(lambda: connection.recv(4096))
+        self._asking -= 1  # before the client can know, and ask the next
+        connection.sendall(ANSWER)
+
+    def _tell(self, *_: object) -> None:
+        if not sys.stdin.readline():
+            sys.exit()
+        print(json.dumps([self._peak, self._total]), flush=True)
+        self._peak = self._total = 0
+
+
+def _when_ready(call: Callable[[], Any]) -> Iterator[None]:
+    while True:
+        try:
+            call()
+            return
+        except ssl.SSLWantReadError:
+            yield
 
 
 def _context(folder: Path) -> ssl.SSLContext:
@@ -70,11 +95,8 @@ def _context(folder: Path) -> ssl.SSLContext:
 
 def main() -> None:
     daemons = Daemons([Path(folder) for folder in sys.argv[1:]])
-    threading.Thread(target=daemons.run, daemon=True).start()
     print(json.dumps(daemons.ports), flush=True)
-    for _ in sys.stdin:
-        print(json.dumps([daemons.peak, daemons.total]), flush=True)
-        daemons.peak = daemons.total = 0
+    daemons.run()
 
 
 if __name__ == "__main__":

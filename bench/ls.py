@@ -1,5 +1,7 @@
 """How long `ls` over a thousand machines takes, states and Docker versions included, and how many it asks at once.
 
+They are declared and have records.
+
 Side by side, in turns: mctl, and curl asking the same daemons for the same answer as many at a time, in one process
 and with the same certificates. docker-machine, which starts a process for each machine, fails at about 450.
 """
@@ -19,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.stacks import records, states
+from infra.stacks.home import home
 from tests.certificates import Authority
 from tests.stack_outputs import outputs
 
@@ -26,6 +29,14 @@ LIMIT = 2.0  # seconds, where machines share stacks
 MACHINES = 1000
 STACKS = (10, MACHINES)
 ROUNDS = 5
+HEAD = "config:\n  mctl:machines:\n"
+MACHINE = """\
+    web-{}:
+      provider: digitalocean
+      image: debian-12-x64
+      size: s-2vcpu-4gb
+      engine: {{labels: [tier=web]}}
+"""
 
 
 def main(*, check: bool) -> int:
@@ -54,7 +65,7 @@ def _measure(stacks: int) -> tuple[float, float, int]:
             for _ in range(ROUNDS):
                 curled.append(_seconds(["curl", "--config", str(config)], b'"Version":"27.3.1"'))
                 _peak(daemons)
-                listed.append(_seconds([program, "ls"], b"Running   tcp://127.0.0.1:"))
+                listed.append(_seconds([program, "ls"], b"Running   tcp://127.0.0.1:", folder=home()))
                 peaks.append(_peak(daemons))
     return statistics.median(listed), statistics.median(curled), max(peaks)
 
@@ -70,7 +81,10 @@ def _daemons(folder: Path, count: int) -> Iterator[tuple[Path, subprocess.Popen[
             for number, port in enumerate(ports):
                 url = f"tcp://127.0.0.1:{port}"
                 stack, pems = stacks[number % count]
-                records.save(outputs(f"web-{number}", docker_url=url, **pems), stack=stack.name, project=str(folder))
+                records.save(outputs(f"web-{number}", docker_url=url, **pems), stack=stack.name, project=home())
+            for number, (stack, _) in enumerate(stacks):
+                names = range(number, MACHINES, count)
+                Path(home(), f"Pulumi.{stack.name}.yaml").write_text(HEAD + "".join(MACHINE.format(n) for n in names))
             config = folder / "curl.conf"
             config.write_text(_curl(ports, [stack for stack, _ in stacks]))
             yield config, daemons
@@ -97,9 +111,9 @@ def _curl(ports: list[int], stacks: list[Path]) -> str:
     return f"parallel\nparallel-max = {states.WORKERS}\n" + "next\n".join(asked)
 
 
-def _seconds(command: list[str], answer: bytes) -> float:
+def _seconds(command: list[str], answer: bytes, *, folder: str = ".") -> float:
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, timeout=100, check=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=100, check=True)
     seconds = time.perf_counter() - began
     assert done.stdout.count(answer) == MACHINES, done.stdout[-500:]
     return seconds

@@ -11,14 +11,15 @@ if TYPE_CHECKING:
 
 JSON = {"--json": "json"}
 SWARM = {"--swarm": "swarm"}
+TEMPLATE = {"--format": "template", "-f": "template"}
 # Per verb: its switches, its options with a value, and the most names it takes.
 VERBS: dict[str, tuple[dict[str, str], dict[str, str], float]] = {
     "active": (JSON, {}, 0),
     "config": (SWARM | JSON, {}, 1),
     "env": ({"--unset": "unset", "-u": "unset", "--no-proxy": "no_proxy"} | SWARM | JSON, {"--shell": "shell"}, 1),
-    "inspect": ({"--json": "as_it_is"}, {"--format": "template", "-f": "template"}, 1),
+    "inspect": ({"--json": "as_it_is"}, TEMPLATE, 1),
     "ip": (JSON, {}, float("inf")),
-    "ls": ({"-q": "quiet", "--quiet": "quiet"} | JSON, {"--filter": "filters"}, 0),
+    "ls": ({"-q": "quiet", "--quiet": "quiet"} | JSON, {"--filter": "filters"} | TEMPLATE, 0),
     "url": (JSON, {}, 1),
 }
 REPEATABLE = ("filters",)
@@ -38,8 +39,6 @@ def answer(argv: Sequence[str]) -> str | None:
     if parsed is None or len(parsed[0]) > most:
         return None
     names, values = parsed
-    if argv[0] == "ls" and not values.pop("quiet", False):
-        return None
     values.pop("as_it_is", None)
     return _read(argv[0], names, values)
 
@@ -56,8 +55,11 @@ def _read(verb: str, names: list[str], values: Values) -> str:
 
     if verb == "ip":
         return reads.ip(names, **values)  # type: ignore[arg-type]
-    if verb == "ls":
+    if verb == "ls" and values.pop("quiet", False):
+        values.pop("template", None)
         return reads.ls_names(**values)  # type: ignore[arg-type]
+    if verb == "ls":
+        return reads.ls(**values)  # type: ignore[arg-type]
     if verb == "active":
         return reads.active(**values)  # type: ignore[arg-type]
     read: Callable[..., str] = getattr(reads, verb)

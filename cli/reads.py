@@ -1,4 +1,4 @@
-"""The answers that a record alone can give. Each function gives the text to print; none imports typer or asks anyone.
+"""The answers that records can give. Each function gives the text to print; none imports typer, and only `ls` asks.
 
 Both ways in, cli/fast.py and cli/commands/, call these. A module costs a shell prompt half a millisecond, so what few
 reads need is imported where they need it.
@@ -73,6 +73,21 @@ def active(*, json: bool = False) -> str:
     if not record:
         raise HostError("No active host found", mend='eval "$(mctl env NAME)", or docker context use NAME')
     return _json({"name": record.name, "url": record.docker_url}) if json else f"{record.name}\n"
+
+
+def ls(filters: Sequence[str] = (), *, template: str | None = None, timeout: float = 10, json: bool = False) -> str:
+    """Give the machines that the filters keep, and their states; all are asked at once."""
+    from cli import ls_format
+    from infra.stacks import listing
+    from infra.stacks.filters import Filters
+
+    form = ls_format.Form(template or ls_format.DEFAULT)
+    machines, error = listing.machines(timeout, Filters(filters))
+    if error:
+        from cli.output import print_error
+
+        print_error(error)
+    return _json([ls_format.facts(machine) for machine in machines]) if json else form.text(machines)
 
 
 def ls_names(filters: Sequence[str] = (), *, timeout: float = 10, json: bool = False) -> str:

@@ -21,6 +21,8 @@ From = Annotated[
     typer.Option("--from", help="docker-machine's store, or a project's folder [default: docker-machine's own]"),
 ]
 HostKey = Annotated[str, typer.Option(help="Public SSH key of the host; accept-new trusts what answers now")]
+Provider = Annotated[str, typer.Option(help="Where the instance of --instance-id is, its region by the environment")]
+InstanceId = Annotated[str, typer.Option(help="Instance that is there already, by its id at --provider")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and ask no host; as JSON with --json")]
 
 
@@ -28,6 +30,8 @@ def _import(
     names: Names = None,
     *,
     place: From = None,
+    provider: Provider = "",
+    instance_id: InstanceId = "",
     ssh_host_key: HostKey = "",
     passphrase_file: PassphraseFile = None,
     dry_run: DryRun = False,
@@ -36,6 +40,7 @@ def _import(
 ) -> None:
     """Take over machines: of docker-machine, of another project, of an exported file, or a host by its address.
 
+    An instance of a cloud is found by its id too; its power and its end stay with the cloud.
     Their containers go on running, and where they come from stays as it is.
 
     Example: `mctl import --dry-run --from ~/.docker/machine`
@@ -43,6 +48,8 @@ def _import(
     from infra.stacks import importing
 
     names = names or []
+    if instance_id:
+        options = {**options, "ip_address": importing.instance_address(provider, instance_id)}
     source: importing.Source
     if "ip_address" in options:
         source = importing.HostByAddress(options, ssh_host_key)

@@ -8,7 +8,6 @@ import typer
 
 from cli import reads
 from cli.options import Json, Timeout
-from cli.output import as_json, print_error
 
 
 def ls(
@@ -33,14 +32,7 @@ def ls(
     Example: `mctl ls --filter driver=qemu --format "{{.Name}} {{.State}}"`
     """
     if quiet:
-        typer.echo(reads.ls_names(filters or (), timeout=timeout, json=json), nl=False)
-        return
-    from cli import ls_format
-    from infra.stacks import listing
-    from infra.stacks.filters import Filters
-
-    form = ls_format.Form(template or ls_format.DEFAULT)
-    machines, error = listing.machines(timeout, Filters(filters or ()))
-    if error:
-        print_error(error)
-    typer.echo(as_json([ls_format.facts(machine) for machine in machines]) if json else form.text(machines), nl=False)
+        text = reads.ls_names(filters or (), timeout=timeout, json=json)
+    else:
+        text = reads.ls(filters or (), template=template, timeout=timeout, json=json)
+    typer.echo(text, nl=False)

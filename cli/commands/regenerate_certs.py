@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
+from cli.confirm import confirmed
 from cli.each import each
 from cli.options import MachineNames
-from infra.errors import UsageError
 
-QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
+QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible."
 
 
 def regenerate_certs(
@@ -30,27 +29,13 @@ def regenerate_certs(
 
     Example: `mctl regenerate-certs web-1`
     """
-    from infra.stacks import certificates
+    from infra.stacks import certificates, lookup
 
-    machines = names or ["default"]
-    if not force and not _confirmed(machines):
+    machines = names or [lookup.default()]
+    if not force and not confirmed(QUESTION, f"mctl regenerate-certs -y {' '.join(machines)}"):
         return
     each(
         certificates.one_of_each_stack(machines) if ca else machines,
         lambda name, report: certificates.regenerate(name, report, client=client_certs, authority=ca),
         'Regenerated the TLS certificates of machine "{}".',
     )
-
-
-def _confirmed(names: list[str]) -> bool:
-    """Ask as docker-machine does, on a terminal or of a pipe such as `yes`. Raises UsageError where nobody answers."""
-    while True:
-        sys.stderr.write(QUESTION)
-        sys.stderr.flush()
-        answer = sys.stdin.readline()
-        if not answer:
-            raise UsageError("nobody answered", mend=f"mctl regenerate-certs -y {' '.join(names)}")
-        if answer.strip().lower() in ("y", "yes"):
-            return True
-        if answer.strip().lower() in ("n", "no"):
-            return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from cli import create_options as options_of
+from cli.confirm import confirmed
 from cli.driver_options import provider_of_machine, with_driver_options
 from cli.options import Json, machine_names
 from cli.output import as_json
@@ -117,15 +118,8 @@ def _allowed(plan: Plan, *, yes: bool, allow_replace: bool) -> bool:
     worst = max(plan.effects.values(), default=None)
     if worst is None or not worst.asks or (allow_replace if worst.loses_data else yes or allow_replace):
         return True
-    typer.echo("Are you sure? (y/n): ", err=True, nl=False)
-    answer = sys.stdin.readline()
-    if not answer:
-        from infra.errors import UsageError
-
-        typer.echo(err=True)
-        flag = "--allow-replace" if worst.loses_data else "--yes"
-        raise UsageError("nobody answers, and nothing is changed", mend=f"mctl set {plan.spec.name} {flag} …")
-    return answer.strip().lower().startswith("y")
+    flag = "--allow-replace" if worst.loses_data else "--yes"
+    return confirmed("Are you sure?", f"mctl set {plan.spec.name} {flag} …")
 
 
 set = with_driver_options(_set, provider_of_machine(sys.argv[1:]), changing=True)  # noqa: A001 - the verb's name

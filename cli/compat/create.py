@@ -33,6 +33,7 @@ SHARED = (
     *swarm.FLAGS,
     # docker-machine had none of these.
     Flag("engine-version", text="Version of Docker to pin, such as 27 or 27.3.1"),
+    Flag("allow-cidr", (), text="Who may reach SSH and Docker through the provider's firewall; default: this computer"),
     Flag("ssh-host-key", text="SSH host key of a host that is there already; accept-new trusts what answers"),
 )
 # What docker-machine says while our own steps run, by how they begin.
@@ -95,6 +96,9 @@ def _spec(name: str, provider: str, options: dict[str, object], values: dict[str
         value = values.get(flag, ())
         return value if isinstance(value, tuple) else ()
 
+    def of_driver(option: re.Pattern[str]) -> Value:
+        return next((value for flag, value in values.items() if option.search(flag)), "")
+
     url = text("engine-install-url")
     engine = EngineSpec(
         install="auto" if url in ("", DEFAULT_INSTALL) else url,
@@ -113,6 +117,9 @@ def _spec(name: str, provider: str, options: dict[str, object], values: dict[str
         engine=engine,
         tls_sans=texts("tls-san"),
         ssh_host_key=text("ssh-host-key"),
+        allow_cidrs=texts("allow-cidr"),
+        private_address_only=bool(of_driver(drivers.PRIVATE_ONLY)),
+        user_data=str(of_driver(drivers.USER_DATA)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
@@ -19,10 +20,16 @@ from infra.errors import PreCreateError, UsageError
 # The provider that is to take a driver's machines, where it is called otherwise.
 PROVIDERS = {
     "amazonec2": "aws",
-    "google": "gcp",
     "vmwarevcloudair": "vcd",
     "vmwarevsphere": "vsphere",
 }
+# What some drivers had an option of their own for, and every machine of mctl has.
+USER_DATA = re.compile(r"-(userdata|custom-data|user-data-file|cloudinit)$")
+PRIVATE_ONLY = re.compile(r"-(private-address-only|use-internal-ip-only|private-net-only)$")
+CREDENTIAL = re.compile(
+    r"-(access-key|secret-key|session-token|access-token|api-key|api-secret-key|client-id|client-secret|subscription-id"
+    r"|user|username|password|auth-url|tenant-(id|name)|domain-(id|name))$"
+)
 
 
 class StandIn(NamedTuple):
@@ -96,10 +103,22 @@ def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dic
             raise UsageError(f"{driver} driver requires the {drivers.flag(provider, field)} option")
     if stand_in:
         say("Notice", f"a machine of driver {driver} is one of provider {provider.name} here", None)
-    idle = [f"--{flag}" for flag in values if flag in own and flag not in spelled and flag not in stand_in]
+    handed = _hand_on(own, {flag: value for flag, value in values.items() if flag in own and flag not in spelled})
+    shared = {flag for flag in values if USER_DATA.search(flag) or PRIVATE_ONLY.search(flag)}
+    idle = [f"--{flag}" for flag in values if flag in own and flag not in {*spelled, *stand_in, *handed, *shared}]
     if idle:
         say("Notice", f"provider {provider.name} has no use for {', '.join(idle)}", None)
     return provider.name, options
+
+
+def _hand_on(own: Mapping[str, flags.Flag], values: Mapping[str, flags.Value]) -> set[str]:
+    """Put credentials where the vendor's own chain finds them: mctl takes none as options, and keeps none."""
+    handed = {flag: own[flag].env for flag in values if own[flag].env and CREDENTIAL.search(flag)}
+    fresh = [variable for flag, variable in handed.items() if os.environ.get(variable) != str(values[flag])]
+    os.environ.update({variable: str(values[flag]) for flag, variable in handed.items()})
+    if fresh:
+        say("Notice", f"credentials are not kept: set {', '.join(fresh)} for later commands too", None)
+    return set(handed)
 
 
 def _provider(driver: str) -> drivers.Driver | None:

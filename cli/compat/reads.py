@@ -57,4 +57,4 @@ def _config_json(name: str | None) -> str:
             raise
         with open(file, encoding="utf-8") as stream:
             return stream.read()
-    return records.config_json(record, own_key=bool(record.ssh_key))
+    return records.config_json(record)

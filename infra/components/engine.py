@@ -16,15 +16,16 @@ from infra.machine import EngineSpec
 INSTALL = pulumi.CustomTimeouts(create="25m", update="25m")
 CONFIGURE = pulumi.CustomTimeouts(create="10m", update="10m")
 # What a host that is switched off must not be asked to do again.
-INPUTS = ["connection", "create", "stdin"]
+INPUTS = ["connection", "create", "stdin", "triggers"]
 
 
 class Engine(pulumi.ComponentResource):
     """Install Docker Engine while certificates are signed, then configure and start it once.
 
-    connection: how to reach the host. vm: what the engine is deleted with. provider: told by the engine's label
-    `provider=…`. port: where the daemon listens. running: False leaves the host, which is switched off, alone. Raises
-    UsageError for an engine option that mctl sets itself.
+    connection: how to reach the host. vm: what the engine is deleted with. instance_id: another host is installed
+    anew, also at the same address. provider: told by the engine's label `provider=…`. port: where the daemon listens.
+    running: False leaves the host, which is switched off, alone. Raises UsageError for an engine option that mctl sets
+    itself.
     """
 
     engine_version: pulumi.Output[str]
@@ -37,6 +38,7 @@ class Engine(pulumi.ComponentResource):
         spec: EngineSpec,
         connection: command.remote.ConnectionArgs,
         vm: pulumi.Resource,
+        instance_id: pulumi.Input[str],
         ca_cert: pulumi.Input[str],
         server_cert: pulumi.Input[str],
         server_key: pulumi.Input[str],
@@ -52,6 +54,7 @@ class Engine(pulumi.ComponentResource):
             f"{name}-install",
             connection=connection,
             create=install(spec, name),
+            triggers=[instance_id],
             stdin=pulumi.Output.secret(given) if given else None,
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,
@@ -63,6 +66,7 @@ class Engine(pulumi.ComponentResource):
             f"{name}-configure",
             connection=connection,
             create=configure(spec, name, provider, port),
+            triggers=[instance_id],
             stdin=pems.apply(lambda texts: certificates(*texts, env=spec.env)),
             logging=command.remote.Logging.STDERR,
             add_previous_output_in_env=False,

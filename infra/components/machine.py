@@ -97,6 +97,7 @@ def _daemon(
         spec=spec.engine,
         connection=connection,
         vm=vm.resource,
+        instance_id=vm.instance_id,
         port=vm.engine_port,
         ca_cert=authority.admitted,
         server_cert=certificate.cert,

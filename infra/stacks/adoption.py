@@ -30,7 +30,9 @@ from infra.stacks.states import probe
 from infra.stacks.store import Stack
 
 SOON = timedelta(days=expiry.DAYS)
-VERSION = "docker version --format '{{.Server.Version}}' 2>/dev/null"
+ASKED = "docker info --format '{{.ServerVersion}} {{.Driver}}' 2>/dev/null"
+# What dockerd chooses by itself: any other storage driver has to be named, or the containers are not found again.
+CHOSEN = ("", "overlay2", "overlayfs")
 PROBE_SECONDS = 10
 
 
@@ -121,7 +123,7 @@ def _checked(old: OldMachine, host_key: str) -> MachineSpec:
     driver = drivers.load(spec.provider)
     spec = driver.check(spec, drivers.read_args(driver, spec.name, spec.options))
     args = drivers.read_args(driver, spec.name, spec.options)
-    version = generic.ask(spec, args, f"{VERSION} || sudo -n {VERSION} || true")
+    version, _, storage = generic.ask(spec, args, f"{ASKED} || sudo -n {ASKED} || true").partition(" ")
     if not version:
         raise PreCreateError(
             f"no Docker Engine answers on {args.ip_address}",
@@ -129,7 +131,10 @@ def _checked(old: OldMachine, host_key: str) -> MachineSpec:
             mend=f"start it there, or make a machine of the host anew: mctl create {old.name} --provider generic …",
         )
     kept = {name: value for name, value in spec.options.items() if name != "ssh_key" or not old.ssh_key}
-    return replace(spec, options=kept, adopted={"engine_version": version, "certificate_expiry": _expiry(old)})
+    adopted = {"engine_version": version, "certificate_expiry": _expiry(old)}
+    if storage not in CHOSEN:
+        spec = replace(spec, engine=replace(spec.engine, storage_driver=storage))
+    return replace(spec, options=kept, adopted=adopted)
 
 
 def _first_end(old: OldMachine) -> datetime:

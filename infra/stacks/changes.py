@@ -19,11 +19,11 @@ from infra.errors import AlreadyError, NameTakenError, NotFoundError, StackError
 from infra.machine import MachineSpec, check_name
 from infra.stacks import effects, host_scripts, project, records
 from infra.stacks.effects import Effect
-from infra.stacks.machines import await_docker, checked, declaration, end_renaming, keep_records, locate
+from infra.stacks.machines import await_docker, checked, declaration, keep_records, locate
 from infra.stacks.power import set_running
 from infra.stacks.progress import Report
 from infra.stacks.records import Record
-from infra.stacks.store import Stack
+from infra.stacks.store import AGAIN, Stack
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,22 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """A change that was looked at and not made yet. effects: on each machine of the stack that it touches."""
+    """A change that was looked at and not made yet.
+
+    before, spec: the machine as it was declared then, and as it will be. effects: on each machine of the stack that the
+    change touches.
+    """
 
     folder: Path
     stack: str
+    before: MachineSpec
     spec: MachineSpec
     effects: Mapping[str, Effect]
-    is_new: bool
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether the declaration will differ."""
+        return self.spec != self.before
 
 
 def plan(name: str, settings: Settings, report: Report) -> Plan:
@@ -60,13 +69,15 @@ def plan(name: str, settings: Settings, report: Report) -> Plan:
     spec = checked(folder, spec)
     changes = Stack(folder, stack, report).preview({name: spec})
     found = effects.of(changes, project.machines(folder, stack))
-    return Plan(folder, stack, spec, found, is_new=spec != before)
+    return Plan(folder, stack, before, spec, found)
 
 
 def apply(planned: Plan, report: Report) -> None:
-    """Make the change, and wait for Docker."""
+    """Make the change, and wait for Docker. Raises StackError where another run has declared the machine anew since."""
     spec = planned.spec
     opened = Stack(planned.folder, planned.stack, report)
+    if declaration(spec.name) != (planned.folder, planned.stack, planned.before):
+        raise StackError("another run has changed its declaration since this one asked", machine=spec.name, mend=AGAIN)
     project.declare(planned.folder, planned.stack, spec)
     opened.up(mend=f"mctl up {spec.name}")
     for record in keep_records(opened, report):
@@ -74,13 +85,19 @@ def apply(planned: Plan, report: Report) -> None:
             await_docker(record, report)
 
 
-def provision(name: str, report: Report) -> Record:
-    """Install and configure the engine once more, as declared. Raises StackError for a machine that is switched off."""
+def provision(name: str, report: Report, version: str = "") -> Record:
+    """Install and configure the engine once more, as declared. Raises StackError for a machine that is switched off.
+
+    version: a prefix that is declared from now on, or nothing.
+    """
     folder, stack, spec = declaration(name)
     _refuse_adopted(spec)
     if not spec.running:
         raise StackError(f'machine "{name}" is not running', machine=name, mend=f"mctl start {name}")
     opened = Stack(folder, stack, report)
+    if version:
+        now = declaration(name)[-1]  # by now nobody else changes it
+        project.declare(folder, stack, replace(now, engine=replace(now.engine, version=version)))
     opened.up(mend=f"mctl provision {name}", renew=[f"{name}-install", f"{name}-configure"])
     record = next(record for record in keep_records(opened, report) if record.name == name)
     await_docker(record, report)
@@ -93,7 +110,7 @@ def upgrade(name: str, version: str, report: Report) -> Record:
     version: a prefix, or nothing. A machine that is switched off is started first. Raises AlreadyError where there is
     nothing newer, HostError where the new engine does not come up: the old one runs again, and is declared as before.
     """
-    folder, stack, before = declaration(name)
+    before = declaration(name)[-1]
     _refuse_adopted(before)
     if before.engine.install == "none":
         raise StackError(
@@ -101,19 +118,18 @@ def upgrade(name: str, version: str, report: Report) -> Record:
             machine=name,
             mend=f"upgrade it on the host, or hand it over: mctl set {name} --engine-install auto",
         )
-    spec = replace(before, running=True, engine=replace(before.engine, version=version or before.engine.version))
+    engine = replace(before.engine, version=version or before.engine.version)
     if not before.running:
         set_running(name, running=True, report=report)
     record = records.load(name)
-    args = drivers.read_args(drivers.load(spec.provider), name, spec.options)
-    script = upgrade_script(spec.engine, name, getattr(args, "engine_port", PORT))
+    args = drivers.read_args(drivers.load(before.provider), name, before.options)
+    script = upgrade_script(engine, name, getattr(args, "engine_port", PORT))
     now = version_in(host_scripts.run(record, script, report, mend=f"mctl upgrade {name}"))
     already = AlreadyError(f'Machine "{name}" has Docker {now} already, the newest.', machine=name)
-    is_newer, is_pinned_anew = now != record.engine_version, spec.engine != before.engine
+    is_newer, is_pinned_anew = now != record.engine_version, engine != before.engine
     if not is_newer and not is_pinned_anew:
         raise already
-    project.declare(folder, stack, spec)
-    provisioned = provision(name, report)
+    provisioned = provision(name, report, version)
     if not is_newer:
         raise already
     return provisioned
@@ -129,12 +145,13 @@ def rename(old: str, new: str, report: Report) -> Record:
     folder, stack = begun or _to_be_renamed(old, new)
     opened = Stack(folder, stack, report)
     if not begun:
-        project.rename(folder, stack, old, replace(declaration(old)[-1], name=new, formerly=old))
+        _to_be_renamed(old, new)  # once more: another run may have been first
+        project.rename(folder, stack, old, new)
     opened.up(mend=f"mctl rename {old} {new}")
-    end_renaming(opened)
     record = next(record for record in keep_records(opened, report) if record.name == new)
     if record.running:
         await_docker(record, report)
+    project.forget_former_names(folder, stack)  # until then the same command goes on
     return record
 
 

@@ -17,19 +17,25 @@ RESERVED = "default"
 SECONDS = 20
 
 
-def create_or_update(record: Record) -> str | None:
-    """Point the machine's context at it. Gives a notice where that can't be done."""
+def create_or_update(record: Record, formerly: str = "") -> str | None:
+    """Point the machine's context at it. Gives a notice where that can't be done.
+
+    formerly: the machine's name before; where its context is the current one, this one becomes it.
+    """
     name = record.name
     if not record.docker_url:
         return None  # it is off, and has no address until it is on
     if name == RESERVED:
         return f'docker keeps the context name "{RESERVED}" for itself: use `eval "$(mctl env {RESERVED})"`'
     try:
-        there = _contexts().get(name)
+        contexts = _contexts()
+        there, former = contexts.get(name), contexts.get(formerly)
         if there and there.description != _mark(name):
             return f'docker context "{name}" is not ours and stays as it is: use `eval "$(mctl env {name})"`'
         verb = "update" if there else "create"
         _docker("context", verb, name, "--description", _mark(name), "--docker", _endpoint(record))
+        if former and former.current and former.description == _mark(formerly):
+            _docker("context", "use", name)
     except _DockerError as error:
         return f'no docker context "{name}": {error}'
     return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from typing import Any
 
 from infra.stacks.progress import owner
-from infra.stacks.store import Change
+from infra.stacks.store import MACHINE, Change
 
 # What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py.
 RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards"}}
@@ -17,11 +18,12 @@ class Effect(IntEnum):
     """From what nobody notices to what costs data."""
 
     IN_PLACE = 1
-    ENGINE = 2
-    MAKE = 3
-    RESTART = 4
-    REPLACE = 5
-    REMOVE = 6
+    AT_START = 2
+    ENGINE = 3
+    MAKE = 4
+    RESTART = 5
+    REPLACE = 6
+    REMOVE = 7
 
     @property
     def text(self) -> str:
@@ -41,6 +43,7 @@ class Effect(IntEnum):
 
 TEXTS = {
     Effect.IN_PLACE: "in place",
+    Effect.AT_START: "in place (takes effect at the next start)",
     Effect.ENGINE: "restarts the engine (containers keep running)",
     Effect.MAKE: "makes the machine",
     Effect.RESTART: "restarts the VM",
@@ -49,20 +52,28 @@ TEXTS = {
 }
 
 
-def of(changes: Iterable[Change], machines: Iterable[str]) -> dict[str, Effect]:
-    """Give the weightiest effect on each machine that a change touches. machines: those that are declared."""
+def of(changes: Sequence[Change], machines: Mapping[str, Any]) -> dict[str, Effect]:
+    """Give the weightiest effect on each machine that a change touches. machines: the entries that are declared."""
     found: dict[str, Effect] = {}
-    declared = list(machines)
+    gone = [change.resource for change in changes if change.kind == MACHINE and change.op == "delete"]
+    known = [*machines, *gone]
     for change in changes:
-        gone = change.kind == "mctl:infra:Machine" and change.op == "delete"
-        machine = change.resource if gone else owner(change.resource, declared)
+        machine = owner(change.resource, known)
         if machine:
-            found[machine] = max(_effect(change), found.get(machine, Effect.IN_PLACE))
+            effect = _effect(change)
+            if effect == Effect.RESTART and _is_off(change, machines.get(machine, {})):
+                effect = Effect.AT_START
+            found[machine] = max(effect, found.get(machine, Effect.IN_PLACE))
     return found
 
 
+def _is_off(change: Change, entry: Mapping[str, Any]) -> bool:
+    """Tell whether a VM is switched off before a change and after it."""
+    return not entry.get("running", True) and "running" not in change.why
+
+
 def _effect(change: Change) -> Effect:
-    if change.kind == "mctl:infra:Machine":
+    if change.kind == MACHINE:
         return {"create": Effect.MAKE, "delete": Effect.REMOVE}.get(change.op, Effect.IN_PLACE)
     if change.kind.startswith(IN_STATE_ALONE):
         return Effect.IN_PLACE

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from infra.errors import MctlError, NotFoundError, UsageError
+from infra.components import drivers
+from infra.errors import MctlError, NotFoundError, PreCreateError, UsageError
 from infra.machine import EngineSpec, MachineSpec
 from infra.stacks import adoption, docker_machine_store, machines, moving, passphrase, project, sealed_file
 from infra.stacks.progress import Report
@@ -141,6 +142,20 @@ class HostByAddress:
             ssh_host_key=self._host_key,
         )
         machines.create(spec, part, report)
+
+
+def instance_address(provider: str, instance_id: str) -> str:
+    """Ask a provider where an instance is; the provider's options come from the environment.
+
+    Raises UsageError for a provider without instances, NotFoundError, and PreCreateError for one without an address.
+    """
+    driver = drivers.load(provider)
+    if not driver.find:
+        raise UsageError(f"provider {driver.name} has no instances that could be imported by their id")
+    address = driver.find(drivers.read_args(driver, "", drivers.from_environment(driver)), instance_id)
+    if not address:
+        raise PreCreateError(f"instance {instance_id} has no address: it is off", mend="switch it on there")
+    return address
 
 
 def choose(place: Path | None, names: Sequence[str], host_key: str, secret: Callable[[], str]) -> Source:

@@ -65,9 +65,9 @@ def _declared() -> tuple[list[Listed], MctlError | None]:
     try:
         folder = project.find_project()
         return [
-            Listed(name=name, driver=str((entry or {}).get("provider", "")), error=NO_RECORD.format(name), stack=stack)
+            Listed(name=name, driver=provider, error=NO_RECORD.format(name), stack=stack)
             for stack in project.stacks(folder)
-            for name, entry in project.machines(folder, stack).items()
+            for name, provider in project.providers(folder, stack).items()
         ], None
     except MctlError as error:
         return [], error

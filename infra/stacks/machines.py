@@ -72,8 +72,9 @@ def up(name: str, report: Report) -> list[Record]:
     """Bring a stack, named by itself or by a machine in it, to what it declares."""
     opened = Stack(*locate(name), report)
     opened.up(mend=f"mctl up {name}")
-    end_renaming(opened)
-    return keep_records(opened, report)
+    kept = keep_records(opened, report)
+    project.forget_former_names(opened.folder, opened.name)
+    return kept
 
 
 def refresh(name: str, report: Report) -> list[Record]:
@@ -124,14 +125,6 @@ def remove(name: str, report: Report) -> None:
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
     """Give every name that a machine may have in the stack state: also the one before, where a rename was stopped."""
     return [name, *filter(None, [declared[name].get("formerly")])]
-
-
-def end_renaming(opened: Stack) -> None:
-    """Forget former names: the stack state has the new ones."""
-    for name, entry in project.machines(opened.folder, opened.name).items():
-        spec = MachineSpec.from_config(name, entry)
-        if spec.formerly:
-            project.declare(opened.folder, opened.name, replace(spec, formerly=""))
 
 
 def rebuild(name: str) -> Record:
@@ -220,18 +213,23 @@ def _refuse_foreign(name: str) -> None:
 
 
 def keep_records(opened: Stack, report: Report) -> list[Record]:
-    """Write a record and a docker context for each machine that the stack has made, and forget those it has no more."""
+    """Write a record and a docker context for each machine that the stack has made, and forget those it has no more.
+
+    What a machine had under its former name is forgotten only once there is the same under its new one.
+    """
     kept = []
     stack, folder = opened.name, str(opened.folder)
     file = state_files.path(opened.folder, stack)
     state = file, records.changed(file)
+    former = project.former_names(opened.folder, stack)
     for outputs in opened.machines():
-        record = records.save(outputs, stack=stack, project=folder, state=state)
-        notice = docker_context.create_or_update(record)
+        formerly = former.pop(outputs["name"], "")
+        record = records.save(outputs, stack=stack, project=folder, state=state, formerly=formerly)
+        notice = docker_context.create_or_update(record, formerly)
         if notice:
             report(Progress(record.name, notice, notice=True))
         kept.append(record)
-    for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept}:
+    for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept} - set(former.values()):
         _forget(gone, report)
     return kept
 

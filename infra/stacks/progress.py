@@ -43,7 +43,7 @@ class Progress:
 
 
 class Watcher:
-    """Follow the events of one engine run.
+    """Follow the events of one engine run, which may take several tries.
 
     phases: seconds by machine and phase (`boot`, `install`, `configure`).
     """
@@ -58,7 +58,9 @@ class Watcher:
 
     def __call__(self, event: Any) -> None:
         """Take one engine event (`pulumi.automation.EngineEvent`)."""
-        if event.resource_pre_event:
+        if event.prelude_event:
+            self._errors.clear()  # a run begins: what failed in the one before was tried again
+        elif event.resource_pre_event:
             self._before(event.resource_pre_event.metadata)
         elif event.res_outputs_event:
             self._after(event.res_outputs_event.metadata)

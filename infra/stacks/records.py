@@ -16,7 +16,7 @@ from infra.stacks.home import home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from typing import Any
 
 VERSION = 1
@@ -64,8 +64,12 @@ class Record:
     engine: dict[str, Any] = {}  # noqa: RUF012 - never changed
     tls_sans: list[str] = []  # noqa: RUF012 - never changed
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        """Take the facts by field name; others are passed over. Raises KeyError or TypeError naming the wrong one."""
+    def __init__(self, facts: Mapping[str, Any], keys: Container[str] | None = None) -> None:
+        """Take the facts by field name; others are passed over. Raises KeyError or TypeError naming the wrong one.
+
+        keys: the files of keys that the record is about to have; None means those that are there.
+        """
+        self._keys = keys
         for field, kind in Record.__annotations__.items():
             if field not in facts and hasattr(Record, field):
                 continue
@@ -100,7 +104,8 @@ class Record:
 
     def _file(self, name: str) -> str | None:
         file = os.path.join(self.folder, name)
-        return file if os.path.exists(file) else None
+        is_there = os.path.exists(file) if self._keys is None else name in self._keys
+        return file if is_there else None
 
 
 def folder(name: str) -> str:
@@ -186,38 +191,43 @@ def begin(name: str, *, provider: str, stack: str, project: str) -> None:
     """
     blank = {field: KINDS[kind]() for field, kind in Record.__annotations__.items()}
     record = Record({**blank, "name": name, "provider": provider, "stack": stack, "project": project})
-    _write(name, {CONFIG: config_json(record, own_key=False).encode()})
+    _write(name, {CONFIG: config_json(record).encode()})
 
 
-def config_json(record: Record, *, own_key: bool) -> str:
-    """Write a machine as docker-machine's config.json does, and its stack, by which ours is told from theirs.
-
-    own_key: it has an SSH key of its own.
-    """
+def config_json(record: Record) -> str:
+    """Write a machine as docker-machine's config.json does, and its stack, by which ours is told from theirs."""
     import json
 
     from infra.stacks import config_json
 
-    shaped = config_json.shape(record)
-    shaped["Driver"]["SSHKeyPath"] = os.path.join(record.folder, OWN_KEY) if own_key else ""
-    return json.dumps({**shaped, STACK: record.stack}, indent=4) + "\n"
+    return json.dumps({**config_json.shape(record), STACK: record.stack}, indent=4) + "\n"
 
 
-def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[str, int] = ("", 0)) -> Record:
+def save(
+    outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[str, int] = ("", 0), formerly: str = ""
+) -> Record:
     """Write the record of a machine from its stack outputs, secrets included.
 
-    state: the file that they come from, and when it had changed before they were read. A new record appears whole, by
+    state: the file that they come from, and when it had changed before they were read. formerly: the name before, of a
+    machine that is being renamed. A new record appears whole, by
     one rename; of one that is there, only the files that differ are replaced. Raises RecordError where the outputs are
     not a machine's or the disk refuses.
     """
-    from infra.stacks import expiry, ssh
+    from infra.stacks import expiry
 
     name = outputs["name"]
     try:
-        own = {"ssh_port": int(outputs["ssh_port"]), "stack": stack, "project": project, "created": _created(name)}
+        own = {
+            "ssh_port": int(outputs["ssh_port"]),
+            "stack": stack,
+            "project": project,
+            "created": _created(name, formerly),
+        }
         own |= {f"{whose}_expiry": expiry.of_certificate(_text(outputs, f"{whose}_cert")) for whose in ("client", "ca")}
-        record = Record({**outputs, **own, "state_file": state[0], "state_time": state[1]})
-        files = _files(record, outputs)
+        keys = {OWN_KEY: _key(outputs, "ssh_private_key"), PROXY_KEY: _key(outputs, "ssh_proxy_private_key")}
+        facts = {**outputs, **own, "state_file": state[0], "state_time": state[1]}
+        record = Record(facts, keys=[file for file, key in keys.items() if key])
+        files = _files(record, outputs, keys)
     except (KeyError, TypeError, AttributeError) as error:
         raise RecordError(
             f'the outputs of stack {stack} make no record of machine "{name}": {error}',
@@ -225,7 +235,6 @@ def save(outputs: Mapping[str, Any], *, stack: str, project: str, state: tuple[s
             mend=f"mctl up {stack}",
         ) from None
     _write(name, files)
-    _write(name, {ssh.CONFIG: ssh.host_block(record).encode()})  # it names key files, where they are there
     return record
 
 
@@ -276,18 +285,20 @@ def known_hosts(record: Record) -> str:
     return lines
 
 
-def _files(record: Record, outputs: Mapping[str, Any]) -> dict[str, bytes | None]:
+def _files(record: Record, outputs: Mapping[str, Any], keys: Mapping[str, str | None]) -> dict[str, bytes | None]:
     """Name every file of the record in the order of writing; None is a file that must not be there."""
     import json
+
+    from infra.stacks import ssh
 
     texts = {
         "ca.pem": _text(outputs, "ca_cert"),
         "cert.pem": _text(outputs, "client_cert"),
         "key.pem": _text(outputs, "client_key"),
         "known_hosts": known_hosts(record),
-        OWN_KEY: _key(outputs, "ssh_private_key"),
-        PROXY_KEY: _key(outputs, "ssh_proxy_private_key"),
-        CONFIG: config_json(record, own_key=bool(outputs.get("ssh_private_key"))),
+        **keys,
+        ssh.CONFIG: ssh.host_block(record),
+        CONFIG: config_json(record),
         FACTS: json.dumps(record.facts(), indent=4) + "\n",
     }
     if _has(record.name, CONFIG) and not _is_config_ours(record.name):
@@ -306,13 +317,15 @@ def _key(outputs: Mapping[str, Any], key: str) -> str | None:
     return _text(outputs, key).strip() + "\n" if outputs.get(key) else None
 
 
-def _created(name: str) -> str:
+def _created(*names: str) -> str:
+    """Give when a machine was created, as the first of its names that has a record knows it; else now."""
+    from contextlib import suppress
     from datetime import UTC, datetime
 
-    try:
-        return load(name).created
-    except (NotFoundError, RecordError):
-        return datetime.now(UTC).isoformat(timespec="seconds")
+    for name in names:
+        with suppress(NotFoundError, RecordError):
+            return load(name).created
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _check(name: str, facts: Any) -> None:

@@ -52,7 +52,7 @@ def look(name: str, pulumi_home: Path) -> PluginSource:
 
 
 def path_prefix() -> str:
-    """Give the folder with `pulumi-resource-hypervisor`, which the engine looks for on PATH."""
+    """Give the folder with `pulumi-resource-hypervisor` and our others, which the engine looks for on PATH."""
     beside = os.path.dirname(sys.executable)
     user = sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user"))
     for folder in (beside, sysconfig.get_path("scripts"), user):

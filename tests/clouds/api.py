@@ -30,9 +30,9 @@ class Request(NamedTuple):
 class Answer(Exception):  # noqa: N818 - it is an answer
     """Answer with another status than 200."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
-        self.status, self.body = status, body
+        self.status, self.body, self.headers = status, body, headers or {}
 
 
 Route = Callable[[World, Request], Any]
@@ -49,15 +49,17 @@ def serve(world: World, routes: Mapping[str, Route], guard: Route | None = None)
             address = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             world.count(f"{self.command} {address.path}")
-            status, body = self.found(f"{self.command} {address.path}", dict(parse_qsl(address.query)), raw)
+            status, body, headers = self.found(f"{self.command} {address.path}", dict(parse_qsl(address.query)), raw)
             text = b"" if body is None else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
 
-        def found(self, call: str, query: dict[str, str], raw: bytes) -> tuple[int, Any]:
+        def found(self, call: str, query: dict[str, str], raw: bytes) -> tuple[int, Any, Mapping[str, str]]:
             kind = self.headers.get("Content-Type") or ""
             sent = json.loads(raw) if raw and "json" in kind else dict(parse_qsl(raw.decode())) if raw else None
             for pattern, route in routes.items():
@@ -68,9 +70,9 @@ def serve(world: World, routes: Mapping[str, Route], guard: Route | None = None)
                             guard(world, request)
                         body = route(world, request)
                     except Answer as answer:
-                        return answer.status, answer.body
-                    return (204 if body is None else 200), body
-            return 404, {"message": f"no such call: {call}"}
+                        return answer.status, answer.body, answer.headers
+                    return (204 if body is None else 200), body, {}
+            return 404, {"message": f"no such call: {call}"}, {}
 
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer  # noqa: N815 - the library's names
 

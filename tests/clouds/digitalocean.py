@@ -98,6 +98,7 @@ def _droplet(world: World, request: api.Request) -> Facts:
     found = world.get("droplets", request.parts[0])
     if found is None:
         raise api.Answer(404, {"id": "not_found", "message": "The resource you requested could not be found."})
+    found["networks"] = {"v4": [{"ip_address": found["ipv4Address"], "type": "public"}]}
     if found["status"] == "active" and not instances.runs(world, found["id"]):
         found["status"] = "off"
     return found

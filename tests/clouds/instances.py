@@ -1,6 +1,6 @@
 """Instances of a stand-in cloud: container hosts whose cloud-init reads what the cloud was sent, and nothing else.
 
-Each start gives another address, as clouds do.
+Each start gives another address, as most clouds do, unless the caller keeps one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,17 @@ BOOT_SECONDS = 60
 Facts = dict[str, Any]
 
 
-def start(world: World, id: str, *, hostname: str, user_data: str, public_keys: list[str]) -> str:  # noqa: A002
+def start(
+    world: World,
+    id: str,  # noqa: A002
+    *,
+    hostname: str,
+    user_data: str,
+    public_keys: list[str],
+    address: str = "",
+) -> str:
     """Boot a new instance with its seed, and give its address once its sshd answers (or at once, if `slow`)."""
-    name, address = _container(world, id), _address(world)
+    name, address = _container(world, id), address or new_address(world)
     network = ("--network", os.environ[NETWORK], "--ip", address)
     labels = ("--label", f"mctl-test-cloud={world.folder}")
     _docker("create", "--name", name, "--hostname", "seed", *labels, *RUN, *network, os.environ[IMAGE], "/sbin/init")
@@ -41,14 +49,19 @@ def stop(world: World, id: str, *, hard: bool = False) -> None:  # noqa: A002
     _docker("kill" if hard else "stop", *(() if hard else ("--time", "20")), _container(world, id))
 
 
-def resume(world: World, id: str) -> str:  # noqa: A002
-    """Switch an instance on again, and give its new address."""
-    name, address = _container(world, id), _address(world)
+def resume(world: World, id: str, address: str = "") -> str:  # noqa: A002
+    """Switch an instance on again, and give its address: a new one unless one is named."""
+    name, address = _container(world, id), address or new_address(world)
     _docker("network", "disconnect", os.environ[NETWORK], name)
     _docker("network", "connect", "--ip", address, os.environ[NETWORK], name)
     _docker("start", name)
     _await_sshd(address)
     return address
+
+
+def lead(world: World, id: str, address: str) -> None:  # noqa: A002
+    """Have a further address lead to a running instance, until it is switched off."""
+    _docker("exec", _container(world, id), "ip", "address", "replace", f"{address}/16", "dev", "eth0")
 
 
 def pause(world: World, id: str, *, again: bool = False) -> None:  # noqa: A002
@@ -75,7 +88,7 @@ def _container(world: World, id: str) -> str:  # noqa: A002
     return f"{os.environ[NETWORK]}-{PurePath(world.folder).name}-{id.rpartition('/')[2]}"
 
 
-def _address(world: World) -> str:
+def new_address(world: World) -> str:
     """Give an address that no instance of any cloud had before. SUBNET: its first two numbers."""
     number = World(world.folder.parent / "addresses").number()
     return f"{os.environ[SUBNET]}.{number // 200}.{number % 200 + 10}"

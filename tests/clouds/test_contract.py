@@ -13,7 +13,16 @@ from tests.clouds.conftest import Open
 from tests.clouds.world import Facts, World
 from tests.hosts.shop import Shop
 
-CLOUDS = ["digitalocean", "virtualbox", "vmwarefusion", "hyperv"]
+CLOUDS = [
+    "digitalocean",
+    "gcp",
+    "hyperv",
+    "openstack",
+    "rackspace",
+    "softlayer",
+    "virtualbox",
+    "vmwarefusion",
+]
 
 
 def the(world: World, cloud: Cloud) -> Facts:

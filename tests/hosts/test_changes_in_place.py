@@ -33,6 +33,21 @@ BROKEN = """#!/bin/sh
 echo "failed to start daemon: it is broken"
 exit 1
 """
+# Debian's package deletes what Docker keeps when it is purged, by a script that it leaves for that.
+PURGE = """
+apt-get -qq remove -y --allow-change-held-packages docker.io >/dev/null 2>&1
+rm -f /var/lib/docker/nuke-graph-directory.sh
+apt-get -qq purge -y docker.io >/dev/null 2>&1
+! command -v dockerd
+"""
+# A script of the package that waits, and leaves its process group, as long as it is told to.
+WAITS = """
+script=root/DEBIAN/{part}; touch /srv/wait; rm -f /srv/group
+sed -i '/srv.wait/d' root/DEBIAN/*inst
+[ -e $script ] || echo '#!/bin/sh' >$script
+sed -i '1a if [ -e /srv/wait ]; then cut -d" " -f5 /proc/$$/stat >/srv/group; sleep 300; fi' $script
+chmod 755 $script
+"""
 RESTARTS = "box: restarts the engine (containers keep running)\n"
 
 
@@ -78,8 +93,7 @@ def test_set_says_what_it_would_do_and_changes_nothing_until_it_may(shop: Shop) 
     ran = shop.mctl(*change)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        f"{RESTARTS}Are you sure? (y/n): \n"
-        "Error: nobody answers, and nothing is changed\n  hint: mctl set box --yes …\n"
+        f"{RESTARTS}Are you sure? (y/n): \nError: nobody answers, so nothing was done\n  hint: mctl set box --yes …\n"
     )
     assert declared(shop) == before
     assert shop.mctl("set", "box", "--engine-label", "tier=web") == (0, 'Machine "box" is set so already.\n', "")
@@ -156,6 +170,31 @@ def test_upgrade_brings_the_newest_of_the_pinned_and_the_container_goes_on(shop:
     assert started(host) == since
 
 
+@pytest.mark.parametrize(
+    ("part", "state", "patch"), [("preinst", "half-installed", "95"), ("postinst", "half-configured", "96")]
+)
+def test_an_upgrade_that_is_killed_while_dpkg_works_is_finished_by_the_same(
+    shop: Shop, host: ContainerHost, part: str, state: str, patch: str
+) -> None:
+    version, since = shop.inspect("box")["engine_version"], started(host)
+    newer = re.sub(r"^20\.10\.9\d", f"20.10.{patch}", version)
+    change = f"sed -i 's/{version}/{newer}/g' root/usr/sbin/dockerd\n{WAITS.format(part=part)}"
+    host.exec(PACKAGE.format(version=newer, change=change))
+    run = shop.start("upgrade", "box")
+    host.exec("timeout 120 sh -c 'until [ -s /srv/group ]; do sleep 0.2; done'")
+    run.send_signal(signal.SIGKILL)
+    host.exec('rm /srv/wait && kill -s KILL -- "-$(cat /srv/group)"')
+    run.communicate(timeout=60)
+    assert host.exec("dpkg-query -W -f '${db:Status-Status}' docker.io") == state
+    ran = shop.mctl("upgrade", "box")
+    assert ran.code == 0, ran.err
+    assert shop.docker("--context", "box", "version", "--format", "{{.Server.Version}}") == newer
+    assert shop.inspect("box")["engine_version"] == newer
+    assert host.exec("dpkg --audit; ls -A /etc/docker | grep -E 'upgrading|installing|restart-due' || true") == ""
+    assert shop.mctl("preview", "box").out == "no changes\n"
+    assert started(host) == since
+
+
 def test_a_version_that_does_not_start_is_taken_back_and_was_never_declared(shop: Shop, host: ContainerHost) -> None:
     version, since, before = shop.inspect("box")["engine_version"], started(host), declared(shop)
     packages = host.exec("dpkg-query -W docker.io")
@@ -174,10 +213,25 @@ def test_a_version_that_does_not_start_is_taken_back_and_was_never_declared(shop
     assert host.exec("ls -A /etc/docker | grep -E 'resting|fresh|upgrading|installing|restart-due' || true") == ""
 
 
+def test_provision_brings_back_an_engine_that_was_purged_and_finds_the_containers(
+    shop: Shop, host: ContainerHost
+) -> None:
+    version = shop.inspect("box")["engine_version"]
+    host.exec(PURGE)
+    ran = shop.mctl("provision", "box")
+    assert (ran.code, ran.out) == (0, 'Machine "box" was provisioned.\n'), ran.err
+    assert shop.docker("--context", "box", "version", "--format", "{{.Server.Version}}") == version
+    assert shop.docker("--context", "box", "ps", "--all", "--format", "{{.Names}} {{.Image}}") == "kept tiny"
+    shop.docker("--context", "box", "start", "kept")
+    assert shop.mctl("preview", "box").out == "no changes\n"
+
+
 def test_rename_keeps_all_but_the_name_and_a_killed_one_is_finished_by_the_same(
     shop: Shop, host: ContainerHost
 ) -> None:
     since, keys = started(host), (shop.home / "machines" / "box" / "key.pem").read_text()
+    created = shop.inspect("box")["created"]
+    shop.docker("context", "use", "box")
     run = shop.start("rename", "box", "crate")
     assert run.stdout is not None
     for line in run.stdout:
@@ -191,6 +245,8 @@ def test_rename_keeps_all_but_the_name_and_a_killed_one_is_finished_by_the_same(
     assert "formerly" not in declared(shop)
     assert shop.mctl("ls", "-q").out == "crate\n"
     assert shop.contexts() == ["crate"]
+    assert "crate true" in shop.docker("context", "ls", "--format", "{{.Name}} {{.Current}}").splitlines()
+    assert shop.inspect("crate")["created"] == created
     assert (shop.home / "machines" / "crate" / "key.pem").read_text() == keys
     assert "DNS:crate" in names_in_certificate(host)
     assert shop.docker("--context", "crate", "ps", "--format", "{{.Names}}") == "kept"

@@ -63,6 +63,10 @@ def tls(taken: Taken) -> list[str]:
     return ["--tlsverify", *(f"--tls{k}={certs}/{k}.pem" for k in ("cert", "key")), f"--tlscacert={certs}/ca.pem"]
 
 
+def container_start(host: ContainerHost) -> str:
+    return host.exec("docker inspect --format '{{.State.StartedAt}} {{.State.Running}}' kept")
+
+
 def kill_after(seconds: float, shop: Shop, *command: str) -> None:
     run = shop.start(*command)
     time.sleep(seconds)
@@ -109,6 +113,7 @@ def test_importing_again_changes_nothing(taken: Taken) -> None:
 def test_regenerate_certs_changes_over_to_our_own_authority_also_where_it_is_killed(
     taken: Taken, host: ContainerHost
 ) -> None:
+    since = container_start(host)
     for seconds in (1.5, 4.0, 6.0):
         kill_after(seconds, taken.shop, "regenerate-certs", "-y", "web-1")
         assert taken.daemon_answers(), seconds
@@ -120,6 +125,10 @@ def test_regenerate_certs_changes_over_to_our_own_authority_also_where_it_is_kil
     assert "adopted" not in (taken.shop.home / "Pulumi.web-1.yaml").read_text()
     assert host.exec(f"test -e {DROP_IN} && echo there").strip() == "there"
     assert taken.shop.mctl("preview", "web-1").out == "no changes\n"
+    assert container_start(host) == since, ran.err
+    assert taken.shop.mctl("regenerate-certs", "-y", "--ca", "web-1").code == 0
+    assert taken.daemon_answers()
+    assert container_start(host) == since, ran.err
 
 
 def test_rm_forgets_the_machine_and_leaves_host_and_store(taken: Taken, host: ContainerHost) -> None:

@@ -103,6 +103,7 @@ def test_stop_and_start_keep_the_ports_and_the_data(shop: Shop) -> None:
     assert shop.mctl("stop", "vm") == (0, 'Machine "vm" is already stopped.\n', "")
     assert shop.mctl("status", "vm") == (0, "Stopped\n", "")
     assert shop.mctl("url", "vm") == NOT_RUNNING
+    assert shop.mctl("set", "vm", "--memory", "1280", "-y").out.splitlines()[-1] == 'Machine "vm" was changed.'
     starts = [shop.start("start", "vm") for _ in range(2)]
     said = [start.communicate(timeout=300)[0] for start in starts]
     assert sorted(start.returncode for start in starts) == [0, 1], said
@@ -110,7 +111,19 @@ def test_stop_and_start_keep_the_ports_and_the_data(shop: Shop) -> None:
     assert any("Error: stack vm is locked by another mctl (pid " in text for text in said)
     assert shop.mctl("start", "vm") == (0, 'Machine "vm" is already running.\n', "")
     assert shop.mctl("url", "vm").out == url
+    assert 1100 < int(shop.mctl("ssh", "vm", "awk '/MemTotal/ {print int($2/1024)}' /proc/meminfo").out) < 1280
     assert shop.docker("--context", "vm", "images", "--format", "{{.Repository}}") == "tiny"
+
+
+def test_a_change_of_memory_says_that_the_vm_restarts_and_a_rename_leaves_it_alone(shop: Shop) -> None:
+    assert shop.mctl("set", "vm", "--memory", "1536", "--dry-run").out == "vm: restarts the VM\n"
+    pid, created = vm_process(shop).pid, shop.inspect("vm")["created"]
+    assert shop.mctl("rename", "vm", "db").out == 'Machine "vm" is now "db".\n'
+    assert shop.mctl("preview", "db").out == "no changes\n"
+    assert shop.inspect("db")["created"] == created
+    assert shop.contexts() == ["db"]
+    assert shop.mctl("rename", "db", "vm").out == 'Machine "db" is now "vm".\n'
+    assert vm_process(shop).pid == pid
 
 
 def test_a_vm_that_was_killed_behind_our_back_is_seen_by_refresh_and_mended_by_up(shop: Shop) -> None:

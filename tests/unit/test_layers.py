@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("infra", "cli") for path in (ROOT / folder).rglob("*.py"))
@@ -13,8 +16,9 @@ SOURCES = sorted(path for folder in ("infra", "cli") for path in (ROOT / folder)
 OF_ALL = ("infra.authority", "infra.machine", "infra.cloud_init", "infra.errors")
 LAYERS = ("cli", "infra.stacks", "infra.components", *OF_ALL)
 SDKS = (
-    *("pulumi_aws", "boto3", "pulumi_gcp", "google", "pulumi_azure_native", "azure", "pulumi_digitalocean", "pydo"),
-    *("pulumi_openstack", "openstack", "pulumiverse_exoscale", "exoscale", "pulumi_vsphere", "pyVmomi", "pulumi_vcd"),
+    *("pulumi_aws", "boto3", "pulumi_gcp", "google.cloud", "google.auth", "pulumi_azure_native", "azure"),
+    *("pulumi_digitalocean", "pydo", "pulumi_openstack", "openstack", "pulumiverse_exoscale", "exoscale"),
+    *("pulumi_vsphere", "pyVmomi", "pulumi_vcd"),
 )
 
 
@@ -64,6 +68,18 @@ def test_only_the_store_imports_the_automation_api() -> None:
 def test_a_clouds_sdk_is_imported_by_its_driver_alone() -> None:
     for package in ("infra", "cli"):
         assert not breaches(package, SDKS, but="infra.components.drivers")
+        assert not breaches(package, ["SoftLayer"], but="infra.plugins.softlayer")
+
+
+@pytest.mark.parametrize(
+    ("provider", "loaded"), [("qemu", []), ("generic", []), ("digitalocean", ["pulumi_digitalocean", "pydo"])]
+)
+def test_only_the_sdk_of_the_chosen_provider_is_loaded(provider: str, loaded: list[str]) -> None:
+    line = ["mctl", "create", "web", "--provider", provider]
+    script = f"import sys; sys.argv = {line}; import cli.commands.create; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    ours = [sdk for sdk in SDKS if sdk in ran.stdout.split()]
+    assert [sdk for sdk in ours if sdk != "azure"] == loaded  # pydo stands on azure.core
 
 
 def test_infra_neither_prints_nor_knows_the_terminal() -> None:

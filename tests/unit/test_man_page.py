@@ -36,5 +36,5 @@ def test_the_page_renders_without_a_warning_and_tells_each_verb_with_its_options
     lines = shown.stdout.splitlines()
     for verb in VERBS:
         assert any(line.startswith(f"   mctl {verb} ") for line in lines), verb
-    for text in ("-d, --provider, --driver <str>", "--generic-ip-address <str>", "Example: mctl stop web-1 web-2"):
+    for text in ("--instance-id <str>", "--generic-ip-address <str>", "Example: mctl stop web-1 web-2"):
         assert sum(line.strip() == text for line in lines) == 1, text

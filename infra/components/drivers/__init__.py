@@ -24,16 +24,25 @@ if TYPE_CHECKING:
 
 TABLE = {
     "digitalocean": "infra.components.drivers.digitalocean",
+    "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
     "hyperv": "infra.components.drivers.hyperv",
+    "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
+    "rackspace": "infra.components.drivers.rackspace",
+    "softlayer": "infra.components.drivers.softlayer",
     "virtualbox": "infra.components.drivers.virtualbox",
     "vmwarefusion": "infra.components.drivers.vmwarefusion",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {
+    "google": "gcp",
+    "ibm": "softlayer",
+}
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
-EXTRAS: dict[str, str] = {}
+EXTRAS: dict[str, str] = {
+    "rackspace": "openstack",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +160,8 @@ class Driver:
     private_address: its VMs have one that can be reached. closes: its firewall lets in only `allow_cidrs`.
     no_capacity: what the provider says where a zone is full, in small letters. account: says who one is there,
     where, and which permissions or quotas are missing. policy: the least permissions, in the provider's own
-    notation. orphans: lists what bears these tags, in an order in which it can be deleted.
+    notation. orphans: lists what bears these tags, in an order in which it can be deleted. find: gives the address
+    of an instance that is there, by its id; raises NotFoundError.
     """
 
     name: str
@@ -168,6 +178,7 @@ class Driver:
     account: Callable[[Any], Iterator[Finding]] | None = None
     policy: str = ""
     orphans: Callable[[Any, Mapping[str, str]], Iterator[Orphan]] | None = None
+    find: Callable[[Any, str], str] | None = None
     about: About | None = None
 
     @property

@@ -239,6 +239,13 @@ def _orphan(kind: str, found: Mapping[str, Any], tags: Mapping[str, str], delete
     )
 
 
+def find(_args: DigitalOceanArgs, instance_id: str) -> str:
+    """Give the public address of a Droplet."""
+    client = _client()
+    droplet = _asked(lambda: client.droplets.get(int(instance_id)))["droplet"]
+    return next((str(v4["ip_address"]) for v4 in droplet["networks"]["v4"] if v4["type"] == "public"), "")
+
+
 ABOUT = About(
     title="DigitalOcean",
     credentials="A personal access token in `DIGITALOCEAN_TOKEN` (or `DIGITALOCEAN_ACCESS_TOKEN`).",
@@ -262,5 +269,6 @@ DRIVER = Driver(
     account=account,
     policy=POLICY,
     orphans=orphans,
+    find=find,
     about=ABOUT,
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pulumi
 
 from infra.components import bastion, ssh_login
-from infra.components.drivers import Driver, Identity, Vm, option
+from infra.components.drivers import About, Driver, Identity, Vm, option
 from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec
 
 
@@ -90,4 +90,12 @@ def _login(spec: MachineSpec, args: GenericArgs) -> ssh_login.Login:
     )
 
 
-DRIVER = Driver(name="generic", args=GenericArgs, vm=vm, check=check, makes_vm=False, declares_power=False)
+ABOUT = About(
+    title="A host that is there already",
+    credentials="An SSH key that logs in: the agent's, one in `~/.ssh`, or `--generic-ssh-key`.",
+    example="mctl create box --provider generic --generic-ip-address 192.0.2.7",
+    makes="Nothing is made: Docker Engine is installed where there is none, and its TLS is configured. `mctl rm` "
+    "forgets the host and leaves it as it is.",
+    costs="Nothing more than the host does.",
+)
+DRIVER = Driver(name="generic", args=GenericArgs, vm=vm, check=check, makes_vm=False, declares_power=False, about=ABOUT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from infra.components.drivers import option
+from infra.components.drivers import About, option
 from infra.components.drivers.hypervisor import Hypervisor
 
 
@@ -39,5 +39,13 @@ FLAGS = {
     "sshUser": "ssh-user",
     "imageSha256": "image-sha256",
 }
+ABOUT = About(
+    title="QEMU on this computer",
+    credentials="None.",
+    example="mctl create web-1 --qemu-memory 4096",
+    makes="A VM with a disk of its own, and ports of this computer that lead to it: on loopback alone, so that "
+    "no firewall is needed.",
+    costs="Memory while it is on, and the disk that it fills.",
+)
 # `doctor` looks at more than its programs.
-DRIVER = Hypervisor(name="qemu", inputs=inputs, flags=FLAGS).driver(QemuArgs, account=False)
+DRIVER = Hypervisor(name="qemu", inputs=inputs, flags=FLAGS).driver(QemuArgs, ABOUT, account=False)

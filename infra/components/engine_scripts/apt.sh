@@ -36,9 +36,11 @@ apt_hold() { logged apt-mark hold "$@"; }
 
 # What a run that was killed left behind.
 apt_mends() {
+  apt_fix_broken || : # waits for the lock, which that run's own apt may still hold; dpkg never does
   logged env DEBIAN_FRONTEND=noninteractive dpkg --configure -a || :
-  apt_get install -y --fix-broken --no-remove --no-install-recommends || :
+  apt_fix_broken || :
 }
+apt_fix_broken() { apt_get install -y --fix-broken --no-remove --no-install-recommends; }
 
 # Where the kernel has AppArmor, Docker starts no container without its parser, and docker.io only recommends it.
 apt_add() {

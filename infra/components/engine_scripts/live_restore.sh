@@ -22,6 +22,10 @@ write_live_restore() {
 
 switch_live_restore() {
   write_live_restore "$1"
+  take_live_restore "$1"
+}
+
+take_live_restore() {
   reload_daemon || return 1
   asked=0
   until [ "$(engine_tells '{{.LiveRestoreEnabled}}')" = "$1" ]; do
@@ -29,6 +33,16 @@ switch_live_restore() {
     [ "$asked" -lt 8 ] || return 1
     sleep 0.5
   done
+}
+
+# A daemon that has settings by flags, as docker-machine gave them, reloads no file that says the same again.
+switch_it_alone() {
+  printf '{"live-restore": true}\n' >"$fresh"
+  mv -f "$fresh" /etc/docker/daemon.json
+  took=0
+  take_live_restore true || took=1
+  write_live_restore true
+  return "$took"
 }
 
 # Put the settings back, unless someone has changed them since.
@@ -61,7 +75,7 @@ keep_containers() {
   mv -f "$fresh" "$resting"
   if [ -z "$now" ]; then
     write_live_restore true
-  elif ! switch_live_restore true; then
+  elif ! switch_live_restore true && ! switch_it_alone; then
     notice "containers can't be kept running while the engine restarts: it does not take live-restore over"
     rest_settings
     rm -f "$resting"

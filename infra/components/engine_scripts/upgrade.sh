@@ -46,6 +46,12 @@ main() {
   present=$(dockerd_version)
   [ -n "$present" ] || die "there is no Docker Engine on the host" "mctl provision $machine"
   read_os
+  # A run that was killed may have left packages half done: then apt does nothing else, and finds no package installed.
+  if [ -e "$unfinished" ]; then
+    step "finishing what a stopped run has left"
+    hold_starts
+    "${family}_mends"
+  fi
   choose_source
   "${family}_names" "$chosen_source"
   step "updating the package lists"

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,12 @@ class VmFolder:
 
 def own_folder(urn: str) -> VmFolder:
     """Give a resource's folder, there or not. A VM that was renamed keeps the folder of its old name."""
+    for folder in every():
+        with suppress(PluginError):  # of a damaged one, which is told where that is its own
+            if (record := folder.load()) and record.urn == urn:
+                return folder
     folder, number = VmFolder(vm_id(urn)), 1
-    while (record := folder.load()) and record.urn != urn:
+    while folder.load():
         number += 1
         folder = VmFolder(f"{vm_id(urn)}-{number}")
     return folder

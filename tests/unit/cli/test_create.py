@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.components.drivers import names
 from infra.plugins.hypervisor import requirements
 from tests.cli_runner import Ran, Run, as_process
 from tests.stack_outputs import HOST_KEY
@@ -50,7 +51,7 @@ def mctl() -> Run:
             ("web", "--provider", "gneric"),
             2,
             "unknown provider 'gneric'; did you mean 'generic'?",
-            "--provider takes one of: generic, qemu",
+            f"--provider takes one of: {', '.join(names())}",
         ),
         (
             ("web", *GENERIC, "--generic-ssh-prot", "5"),

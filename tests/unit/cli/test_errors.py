@@ -87,7 +87,7 @@ def test_an_error_is_told_whole(
     assert mctl(*arguments) == Ran(code, "", f"Error: {message}\n{hint}")
 
 
-@pytest.mark.parametrize("verb", [*ON_MACHINES, *READS, *ON_STACKS])
+@pytest.mark.parametrize("verb", [*ON_MACHINES, *READS, *ON_STACKS, "regenerate-certs"])
 def test_without_a_name_and_a_default_machine_that_is_said(verb: str, mctl: Run) -> None:
     assert mctl(verb) == Ran(4, "", NO_DEFAULT)
 

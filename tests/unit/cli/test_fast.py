@@ -26,12 +26,20 @@ PLAIN = [
     ("ls", "-q"),
     ("ls", "--quiet", "--json"),
     ("ls", "-q", "--filter", "name=web", "--filter=driver=generic"),
+    ("ls", "-q", "-f", "{{.State}}"),
     ("env",),
     ("env", "web-1", "--shell", "fish"),
     ("env", "--shell=tcsh", "web-1"),
     ("env", "-u"),
     ("env", "--no-proxy", "--unset"),
     ("env", "--json", "web-1"),
+]
+ASKING = [
+    ("ls",),
+    ("ls", "--json", "--filter", "name=none"),
+    ("ls", "--filter=state=stopped", "--filter", "name=web"),
+    ("ls", "-f", r"table {{.Name}}\t{{.State}}"),
+    ("ls", "--format={{.Name}}"),
 ]
 FOR_TYPER = [
     (),
@@ -46,8 +54,9 @@ FOR_TYPER = [
     ("env", "--shell"),
     ("env", "--shell", "--json"),
     ("env", "--shell="),
-    ("ls",),
-    ("ls", "--json"),
+    ("ls", "web-1"),
+    ("ls", "-t", "1"),
+    ("ls", "-f"),
     ("ls", "-q", "web-1"),
     ("ls", "-q", "-t", "1"),
     ("ls", "-q", "--filter"),
@@ -67,7 +76,17 @@ def machines(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return mctl_home
 
 
-@pytest.mark.parametrize("arguments", PLAIN, ids=" ".join)
+@pytest.fixture
+def off(machines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have machines that no one need wait for."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    for name in ("default", "web-1"):
+        port = {"address": "127.0.0.1", "docker_url": "tcp://127.0.0.1:1", "ssh_port": 1}
+        records.save(outputs(name, **port), stack="prod", project="/project")
+
+
+@pytest.mark.usefixtures("off")
+@pytest.mark.parametrize("arguments", [*PLAIN, *ASKING], ids=" ".join)
 def test_the_short_way_and_typer_say_the_same(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     text = fast.answer(arguments)
     assert app.run(arguments) == 0
@@ -106,8 +125,19 @@ def test_plain_reads_import_neither_typer_nor_pulumi(arguments: tuple[str, ...])
     assert imported & heavy == set()
 
 
+@pytest.mark.usefixtures("off")
+@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
+def test_a_plain_ls_imports_nothing_that_it_can_do_without(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-X", "importtime", PROGRAM, *arguments]
+    told = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False).stderr
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines() if "|" in line}
+    assert "infra" in imported
+    assert imported & {"typer", "rich", "pulumi", "grpc", "yaml", "ruamel", "filelock", "http"} == set()
+
+
+@pytest.mark.usefixtures("off")
 def test_the_rest_imports_no_pulumi_before_it_must() -> None:
-    for arguments in (("--help",), ("ls",), ("status",), ("version",)):
+    for arguments in (("--help",), ("ls", "-t", "9"), ("status",), ("version",)):
         command = [sys.executable, "-X", "importtime", PROGRAM, *arguments]
         told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
         assert "typer" in told

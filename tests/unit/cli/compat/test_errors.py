@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.compat.drivers import STAND_INS
+from infra.components.drivers import TABLE
 from infra.stacks import records
 from tests.cli_runner import Ran
 from tests.stack_outputs import outputs
@@ -125,7 +127,7 @@ def test_a_driver_that_has_no_provider_yet_exits_3_once_its_flags_are_read(docke
         "",
         'Error with pre-create check: "driver amazonec2 is provider aws of mctl, which this version does not have '
         'yet"\n'
-        "  hint: drivers that work here: generic, qemu, virtualbox\n",
+        f"  hint: drivers that work here: {', '.join(sorted({*TABLE, *STAND_INS}))}\n",
     )
 
 

@@ -122,6 +122,24 @@ def test_removing_another_context_keeps_the_current_one() -> None:
     assert current() == "web-2"
 
 
+@pytest.mark.parametrize(("before", "after"), [("web-1", "shop"), ("web-2", "web-2"), ("default", "default")])
+def test_the_current_context_follows_a_machine_to_its_new_name(before: str, after: str) -> None:
+    for name in ("web-1", "web-2"):
+        docker_context.create_or_update(save(name))
+    docker("context", "use", before)
+    assert docker_context.create_or_update(save("shop"), formerly="web-1") is None
+    assert docker_context.remove("web-1") is None
+    assert current() == after
+    assert listed() == {"default", "shop", "web-2"}
+
+
+def test_the_current_context_of_someone_else_is_not_left_for_a_machine_that_had_its_name() -> None:
+    docker("context", "create", "web-1", "--description", "mine", "--docker", "host=tcp://198.51.100.1:1")
+    docker("context", "use", "web-1")
+    assert docker_context.create_or_update(save("shop"), formerly="web-1") is None
+    assert current() == "web-1"
+
+
 def test_removing_an_unknown_context_is_fine() -> None:
     assert docker_context.remove("nope") is None
     assert docker_context.remove("default") is None

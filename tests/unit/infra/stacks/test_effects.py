@@ -26,7 +26,22 @@ VM, COMMAND, MACHINE = "hypervisor:index:VirtualMachine", "command:remote:Comman
     ],
 )
 def test_a_change_means_what_it_takes(change: Change, effect: Effect) -> None:
-    assert effects.of([change], ["web"]) == {"web": effect}
+    assert effects.of([change], {"web": {}}) == {"web": effect}
+
+
+@pytest.mark.parametrize(
+    ("why", "op", "effect"),
+    [
+        (("memory", "cpus"), "update", Effect.AT_START),
+        (("memory", "running"), "update", Effect.RESTART),  # it runs still, and is switched off by this
+        (("name",), "update", Effect.IN_PLACE),
+        (("image",), "replace", Effect.REPLACE),
+    ],
+)
+def test_what_restarts_a_vm_waits_for_its_start_where_it_is_switched_off(
+    why: tuple[str, ...], op: str, effect: Effect
+) -> None:
+    assert effects.of([Change("web-vm", VM, op, why)], {"web": {"running": False}}) == {"web": effect}
 
 
 def test_each_machine_is_told_its_weightiest_effect_and_one_that_goes_by_its_own_name() -> None:
@@ -37,13 +52,23 @@ def test_each_machine_is_told_its_weightiest_effect_and_one_that_goes_by_its_own
         Change("gone", MACHINE, "delete", ()),
         Change("authority-ca", "tls:index/selfSignedCert:SelfSignedCert", "replace", ()),
     ]
-    assert effects.of(changes, ["web", "web-1"]) == {
+    assert effects.of(changes, {"web": {}, "web-1": {}}) == {
         "web": Effect.ENGINE,
         "web-1": Effect.REPLACE,
         "gone": Effect.REMOVE,
     }
 
 
+def test_what_goes_with_a_machine_is_no_change_of_one_whose_name_begins_its_own() -> None:
+    changes = [
+        Change("web-1-vm", VM, "delete", ()),
+        Change("web-1-configure", COMMAND, "delete", ()),
+        Change("web-1", MACHINE, "delete", ()),
+        Change("web-server", "tls:index/certRequest:CertRequest", "replace", ("dnsNames",)),
+    ]
+    assert effects.of(changes, {"web": {}}) == {"web": Effect.IN_PLACE, "web-1": Effect.REMOVE}
+
+
 def test_what_loses_data_is_asked_for_apart() -> None:
-    assert [effect for effect in Effect if not effect.asks] == [Effect.IN_PLACE]
+    assert [effect for effect in Effect if not effect.asks] == [Effect.IN_PLACE, Effect.AT_START]
     assert [effect for effect in Effect if effect.loses_data] == [Effect.REPLACE, Effect.REMOVE]

@@ -21,7 +21,7 @@ class Run:
         self.watcher = Watcher(["web", "web-1"], self.told.append)
 
     def event(self, **kinds: Any) -> None:
-        known = dict.fromkeys(("resource_pre_event", "res_outputs_event", "diagnostic_event"))
+        known = dict.fromkeys(("prelude_event", "resource_pre_event", "res_outputs_event", "diagnostic_event"))
         self.watcher(SimpleNamespace(**known | kinds))
 
     def step(self, kind: str, name: str, op: str = "create") -> None:
@@ -117,8 +117,23 @@ def test_a_resources_error_comes_before_the_stacks(run: Run) -> None:
     assert (error.message, error.machine, error.mend) == ("port 22 is taken", "web-1", "mctl up s")
 
 
+def test_of_several_tries_the_last_ones_failure_counts(run: Run) -> None:
+    run.event(prelude_event=SimpleNamespace(config={}))
+    run.says("error code 429: too many requests", "error")
+    run.event(prelude_event=SimpleNamespace(config={}))
+    run.says("the zone is full", "error")
+    assert run.failure().message == "the zone is full"
+
+
 def test_a_wrong_passphrase_and_a_ctrl_c_are_their_own_errors(run: Run) -> None:
     assert isinstance(run.failure("stderr: error: incorrect passphrase"), PassphraseError)
     stopped = run.failure("stderr: error: update canceled", interrupted=True)
     assert isinstance(stopped, Interrupted)
     assert (stopped.message, stopped.mend) == ("stopped; what was made so far is kept", "mctl up s")
+
+
+def test_what_failed_before_a_run_was_tried_again_is_not_why_it_fails(run: Run) -> None:
+    for text in ("error code 429: too many requests", "no valid host was found"):
+        run.event(prelude_event=SimpleNamespace(config={}))
+        run.says(text, "error")
+    assert run.failure().message == "no valid host was found"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,43 @@ def test_declaring_keeps_what_people_wrote(tmp_path: Path) -> None:
     assert project.stack_of(tmp_path, "web-2") == "prod"
 
 
+@pytest.mark.parametrize(
+    ("declared", "providers"),
+    [
+        ("{web-1: {provider: qemu, cpus: 2}, 1: {provider: generic}, on: {}, db:}", "qemu generic - -"),
+        ("&all {<<: {web-1: {provider: aws}}, web-2: {provider: gcp}}", "gcp aws"),
+        ("{}", ""),
+    ],
+)
+def test_providers_are_those_of_every_machine_that_is_declared(tmp_path: Path, declared: str, providers: str) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  mctl:machines: {declared}\n")
+    found = project.providers(tmp_path, "prod")
+    assert [provider or "-" for provider in found.values()] == providers.split()
+    assert [*found] == [str(name) for name in project.machines(tmp_path, "prod")]
+
+
+@pytest.mark.parametrize("text", ["", "config:\n", "config: {x: 1}\n"])
+def test_a_stack_without_machines_has_no_providers(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Pulumi.prod.yaml").write_text(text)
+    assert project.providers(tmp_path, "prod") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("config: [", "can't be read: "),
+        ("config: {mctl:machines: [web-1]}", ": mctl:machines is not a mapping of machine names to settings"),
+    ],
+)
+def test_providers_in_a_file_that_cannot_be_read_are_an_error(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as error:
+        project.providers(tmp_path, "prod")
+    assert str(error.value).startswith(str(file))
+    assert reason in str(error.value)
+
+
 def test_withdrawing_leaves_the_other_machines(tmp_path: Path) -> None:
     for name in ("a", "b"):
         project.declare(tmp_path, "prod", MachineSpec(name=name, provider="qemu"))
@@ -103,8 +141,72 @@ def test_renaming_takes_the_kept_ssh_key_along(tmp_path: Path) -> None:
     file.write_text(
         "config:\n  mctl:sshKey-web:\n    secure: v1:abc\n  mctl:machines:\n    web:\n      provider: generic\n"
     )
-    project.rename(tmp_path, "prod", "web", MachineSpec(name="shop", provider="generic", formerly="web"))
+    project.rename(tmp_path, "prod", "web", "shop")
     assert file.read_text() == (
-        "config:\n  mctl:machines:\n    shop:\n      provider: generic\n      formerly: web\n"
+        "config:\n  mctl:machines:\n    shop:\n      formerly: web\n      provider: generic\n"
         "  mctl:sshKey-shop:\n    secure: v1:abc\n"
     )
+
+
+COMMENTED = """\
+config:
+  mctl:machines:
+    # the first
+    {name}: # what customers see
+      # rented
+      {formerly}provider: generic # ours
+      options: {{ip_address: 192.0.2.7}}
+      tls_sans:
+      - web.example # public
+    # below is the database
+
+    db: # small
+      provider: qemu
+"""
+
+
+def test_renaming_keeps_order_and_every_comment_and_so_does_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(COMMENTED.format(name="web", formerly=""))
+    project.rename(tmp_path, "prod", "web", "shop")
+    assert list(project.machines(tmp_path, "prod")) == ["shop", "db"]
+    before = COMMENTED.format(name="shop", formerly="formerly: web\n      ")
+    assert comments(file.read_text()) == comments(before)
+    assert file.read_text().split() == before.split()
+    project.forget_former_names(tmp_path, "prod")
+    after = COMMENTED.format(name="shop", formerly="")
+    assert file.read_text().split() == after.split()
+
+
+def test_declaring_a_machine_again_keeps_the_comments_of_what_stays(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    before = COMMENTED.format(name="web", formerly="")
+    file.write_text(before)
+    spec = MachineSpec.from_config("web", project.machines(tmp_path, "prod")["web"])
+    project.declare(tmp_path, "prod", replace(spec, running=False))
+    project.declare(tmp_path, "prod", spec)
+    assert file.read_text().split() == before.split()
+
+
+def comments(text: str) -> list[str]:
+    """Give each comment with what stands before it on its line."""
+    return [line.replace(" ", "") for line in text.splitlines() if "#" in line]
+
+
+@pytest.mark.parametrize("second", ["*small", "\n      <<: *small"])
+def test_renaming_leaves_those_that_refer_to_the_same_settings(tmp_path: Path, second: str) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(f"config:\n  mctl:machines:\n    a: &small\n      provider: qemu\n    b: {second}\n")
+    project.rename(tmp_path, "prod", "a", "c")
+    assert project.machines(tmp_path, "prod") == {
+        "c": {"formerly": "a", "provider": "qemu"},
+        "b": {"provider": "qemu"},
+    }
+
+
+def test_where_nothing_was_renamed_the_file_stays_byte_for_byte(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text("config:\n    mctl:machines:\n        a: {provider:   qemu}\n")
+    before = file.read_text()
+    project.forget_former_names(tmp_path, "prod")
+    assert file.read_text() == before

@@ -1,6 +1,8 @@
 import os
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,14 +74,22 @@ def test_a_daemon_with_a_wrong_certificate_is_running_but_refused(tmp_path: Path
     assert error == f"Unable to query docker version: the server's certificate is refused: {reason}"
 
 
-def test_a_daemon_that_refuses_our_certificate_is_running_with_an_error(tmp_path: Path) -> None:
-    stranger = Authority().client()  # of the same name, or the client would not offer it
+@pytest.mark.parametrize("pause", [0, 0.3], ids=["at once", "when the daemon is gone"])
+def test_a_daemon_that_refuses_our_certificate_is_running_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pause: float
+) -> None:
+    send = ssl.SSLSocket.sendall
+
+    def sendall(connection: ssl.SSLSocket, request: bytes) -> None:
+        time.sleep(pause)  # as on a computer with much to do: the daemon has refused us before we ask
+        send(connection, request)
+
+    monkeypatch.setattr(ssl.SSLSocket, "sendall", sendall)
+    stranger = Authority().client()  # of a CA of the same name, so that its signature is what is wrong
     with daemon.serve(CA, SERVER, tmp_path) as port:
         changes = {"client_cert": stranger.cert, "client_key": stranger.key}
-        word, version, error = judged(save("web-1", port, closed_port(), **changes))
-    assert (word, version) == ("Running", "")
-    assert error.startswith("Unable to query docker version: ")
-    assert "alert" in error.lower()
+        state = judged(save("web-1", port, closed_port(), **changes))
+    assert state == ("Running", "", f"{UNABLE}the daemon refuses the connection: TLS alert decrypt error")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +106,27 @@ def test_a_daemon_that_answers_nonsense_is_running_with_an_error(
     with daemon.serve(CA, SERVER, tmp_path, status=status, body=body) as port:
         state = judged(save("web-1", port, closed_port()))
     assert state == ("Running", "", f"Unable to query docker version: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"), [(b"", "the daemon hung up"), (b"220 mail ready\r\n", "the daemon's answer is not HTTP")]
+)
+def test_a_daemon_that_speaks_no_http_is_running_with_an_error(tmp_path: Path, said: bytes, reason: str) -> None:
+    (tmp_path / "server.pem").write_text(SERVER.cert + SERVER.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+
+    def answer(server: socket.socket) -> None:
+        with server.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as connection:
+            connection.recv(4096)
+            connection.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        state = judged(save("web-1", server.getsockname()[1], closed_port()))
+        thread.join()
+    assert state == ("Running", "", f"{UNABLE}{reason}")
 
 
 def test_a_host_whose_ssh_answers_but_whose_docker_does_not_is_running() -> None:

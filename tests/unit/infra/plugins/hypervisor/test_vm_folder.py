@@ -74,3 +74,16 @@ def test_a_new_vm_never_gets_the_folder_of_one_that_was_renamed() -> None:
     fresh.make()
     fresh.save(VmRecord(URN, "qemu", {}, "digest", whole=True))
     assert own_folder(URN).id == fresh.id
+
+
+def test_a_vm_that_was_renamed_is_found_by_its_new_name_alone() -> None:
+    renamed = own_folder(URN)
+    renamed.make()
+    new = URN.replace("web-1", "web-2")
+    renamed.save(VmRecord(new, "qemu", {}, "digest", whole=True))
+    assert own_folder(new).id == renamed.id
+
+
+def test_a_damaged_record_of_another_vm_stands_in_nobodys_way() -> None:
+    (made("another").path / "vm.json").write_text("{")
+    assert own_folder(URN).id == vm_id(URN)

@@ -1,0 +1,280 @@
+"""A VM of Google Compute Engine.
+
+Options are spelled as docker-machine's google driver spells them. Google's Debian images have no cloud-init, Ubuntu's
+have: https://documentation.ubuntu.com/gcp/. Power is a property of the VM.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra.components import firewall
+from infra.components.drivers import Driver, Identity, Vm, bounded, gcp_account, option
+from infra.components.engine_scripts.configure import PORT
+from infra.errors import UsageError
+from infra.machine import MachineSpec, is_address
+
+ARM = {"t2a", "c4a", "n4a"}  # https://cloud.google.com/compute/docs/instances/arm-on-compute
+HYPERDISK = {"c4", "c4a", "c4d", "n4", "n4a", "n4d"}  # take no other disks
+SCOPES = tuple(
+    f"https://www.googleapis.com/auth/{scope}"
+    for scope in ("devstorage.read_only", "logging.write", "monitoring.write")
+)
+# The plugin makes a name of its resource's: `NAME-firewall-0123abc`. https://cloud.google.com/compute/docs/naming-resources
+NAME = re.compile(r"[a-z][a-z0-9-]{0,45}")
+
+
+def _option(word: str, default: Any, help: str, *more: str) -> Any:  # noqa: A002 - as `option` has it
+    """Declare an option that docker-machine has too, with its environment variable."""
+    variable = f"GOOGLE_{word.upper().replace('-', '_')}"
+    return option(default, help=help, env=variable, aliases=(f"--google-{word}", *more))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GcpArgs:
+    """Say how large the VM is, where it is, what it starts from and who its programs are at Google."""
+
+    project: str = _option("project", "", "Project by its id; default: that of the credentials")
+    zone: str = _option("zone", "us-central1-a", "Zone")
+    machine_type: str = _option("machine-type", "e2-medium", "Machine type")
+    machine_image: str = _option(
+        "machine-image", "", "Image or image family that a new VM starts from; default: Ubuntu 24.04 LTS"
+    )
+    username: str = _option("username", "docker-user", "User to make and log in as")
+    service_account: str = _option(
+        "service-account", "default", "Service account of the VM by its email; empty for none"
+    )
+    scopes: tuple[str, ...] = _option("scopes", SCOPES, "What the service account may be used for (repeatable)")
+    disk_size: int = _option("disk-size", 20, "Disk in GB")
+    disk_type: str = _option("disk-type", "", "Type of the disk; default: the balanced one of the machine type")
+    network: str = _option("network", "default", "Network")
+    subnetwork: str = _option("subnetwork", "", "Subnetwork; default: the network's own in the region")
+    address: str = _option("address", "", "Static external address that was reserved, itself or its name")
+    spot: bool = option(
+        default=False,
+        help="Take a Spot VM: cheaper, and Google may stop it at any time",
+        env="GOOGLE_PREEMPTIBLE",
+        aliases=("--google-preemptible", "--gcp-preemptible"),
+    )
+    tags: tuple[str, ...] = _option("tags", (), "Further network tag (repeatable)")
+    labels: tuple[str, ...] = _option("labels", (), "Further label, KEY=VALUE (repeatable)")
+    use_internal_ip: bool = _option(
+        "use-internal-ip", default=False, help="Connect to its internal address, not to the external one"
+    )
+    use_internal_ip_only: bool = _option(
+        "use-internal-ip-only", default=False, help="Give it no external address at all"
+    )
+    open_port: tuple[str, ...] = option(
+        (), help="Port to open to everyone: PORT or PORT/udp (repeatable)", aliases=("--google-open-port",)
+    )
+
+
+def vm(spec: MachineSpec, args: GcpArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
+    """Declare the VM and its firewall, which finds it by a network tag."""
+    assert identity is not None  # noqa: S101 - this driver makes VMs
+    mark = _mark(identity.tags)
+    instance = gcp.compute.Instance(
+        f"{spec.name}-vm",
+        project=args.project or None,
+        zone=args.zone,
+        machine_type=args.machine_type,
+        boot_disk=_disk(args, _labels(args, identity.tags)),
+        network_interfaces=[_interface(args, opts)],
+        tags=[mark, *_each(args.tags)],
+        labels=_labels(args, identity.tags),
+        metadata={
+            **identity.tags,  # to the letter, which labels can't be
+            "user-data": identity.user_data(spec, args.username),
+            "enable-oslogin": "FALSE",
+            "block-project-ssh-keys": "TRUE",
+        },
+        scheduling=_spot() if args.spot else None,
+        service_account=_service_account(args),
+        shielded_instance_config=_shielded(args),
+        desired_status="RUNNING" if spec.running else "TERMINATED",
+        allow_stopping_for_update=True,
+        opts=bounded(
+            opts,
+            additional_secret_outputs=["metadata"],
+            # Another disk is another VM: neither a newer image of a family nor other labels are worth that.
+            ignore_changes=["bootDisk.initializeParams.image", "bootDisk.initializeParams.labels"],
+            delete_before_replace=bool(args.address) or None,  # of two VMs one alone can have it
+        ),
+    )
+    _firewalls(spec, args, identity.tags, opts)
+    private = instance.network_interfaces.apply(lambda cards: cards[0].network_ip or "")
+    internal = args.use_internal_ip or args.use_internal_ip_only
+    return Vm(
+        resource=instance,
+        instance_id=instance.id,
+        address=private if internal else instance.network_interfaces.apply(_external),
+        private_address=private,
+        ssh_user=args.username,
+        ssh_port=firewall.SSH_PORT,
+        ssh_private_key=identity.user_private_key,
+        ssh_host_key=identity.host_public_key,
+        docker_port=PORT,
+    )
+
+
+def _external(cards: Any) -> str:
+    """Give the external address: none while the VM is off."""
+    return next((access.nat_ip or "" for access in cards[0].access_configs or ()), "")
+
+
+def _disk(args: GcpArgs, labels: Mapping[str, str]) -> gcp.compute.InstanceBootDiskArgs:
+    """Declare the disk; Google encrypts every one of them."""
+    family = _family(args)
+    return gcp.compute.InstanceBootDiskArgs(
+        auto_delete=True,
+        initialize_params=gcp.compute.InstanceBootDiskInitializeParamsArgs(
+            image=_image(args),
+            size=args.disk_size,
+            type=args.disk_type or ("hyperdisk-balanced" if family in HYPERDISK else "pd-balanced"),
+            labels=labels,
+        ),
+    )
+
+
+def _family(args: GcpArgs) -> str:
+    return args.machine_type.partition("-")[0]
+
+
+def _image(args: GcpArgs) -> str:
+    """Name the image; docker-machine's `PROJECT/global/images/NAME` is `projects/…` to the plugin."""
+    own = f"ubuntu-os-cloud/ubuntu-2404-lts-{'arm64' if _family(args) in ARM else 'amd64'}"
+    return re.sub(r"^(?!projects/)([^/]+)/global/images/", r"projects/\1/global/images/", args.machine_image) or own
+
+
+def _interface(args: GcpArgs, opts: pulumi.ResourceOptions) -> gcp.compute.InstanceNetworkInterfaceArgs:
+    access = gcp.compute.InstanceNetworkInterfaceAccessConfigArgs(nat_ip=_static(args, opts))
+    return gcp.compute.InstanceNetworkInterfaceArgs(
+        network=args.network,
+        subnetwork=args.subnetwork or None,
+        access_configs=[] if args.use_internal_ip_only else [access],
+    )
+
+
+def _static(args: GcpArgs, opts: pulumi.ResourceOptions) -> pulumi.Input[str] | None:
+    """Give the static address, looked up where it is named."""
+    if not args.address or is_address(args.address):
+        return args.address or None
+    region = args.zone.rpartition("-")[0]
+    return gcp.compute.get_address_output(
+        name=args.address,
+        region=region,
+        project=args.project or None,
+        opts=pulumi.InvokeOutputOptions(parent=opts.parent),
+    ).address
+
+
+def _spot() -> gcp.compute.InstanceSchedulingArgs:
+    return gcp.compute.InstanceSchedulingArgs(
+        provisioning_model="SPOT", preemptible=True, automatic_restart=False, instance_termination_action="STOP"
+    )
+
+
+def _service_account(args: GcpArgs) -> gcp.compute.InstanceServiceAccountArgs | None:
+    if not args.service_account:
+        return None
+    email = None if args.service_account == "default" else args.service_account
+    return gcp.compute.InstanceServiceAccountArgs(email=email, scopes=_each(args.scopes))
+
+
+def _shielded(args: GcpArgs) -> gcp.compute.InstanceShieldedInstanceConfigArgs | None:
+    """Boot signed code alone, where the image is known to be signed; others are as Google has them."""
+    if args.machine_image or _family(args) in ARM:
+        return None
+    return gcp.compute.InstanceShieldedInstanceConfigArgs(
+        enable_secure_boot=True, enable_vtpm=True, enable_integrity_monitoring=True
+    )
+
+
+def _firewalls(spec: MachineSpec, args: GcpArgs, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> None:
+    """Declare one firewall for those who may and one for everyone: each has one list of sources."""
+    rules = firewall.rules(spec, _each(args.open_port))
+    for part, sources in (("firewall", spec.allow_cidrs), ("open-ports", firewall.EVERYONE)):
+        ports: dict[str, list[str]] = {}
+        for rule in rules:
+            if rule.sources == sources:
+                ports.setdefault(rule.protocol, []).append(str(rule.port))
+        networks = _ipv4(sources)
+        if not ports or not networks:  # without sources Google lets in everyone
+            continue
+        gcp.compute.Firewall(
+            f"{spec.name}-{part}",
+            project=args.project or None,
+            network=args.network,
+            description=json.dumps(dict(tags)),  # it bears no labels
+            allows=[gcp.compute.FirewallAllowArgs(protocol=protocol, ports=of) for protocol, of in ports.items()],
+            source_ranges=networks,
+            target_tags=[_mark(tags)],
+            opts=bounded(opts),
+        )
+
+
+def _ipv4(cidrs: tuple[str, ...]) -> list[str]:
+    """Pick the networks that can reach the VM: it has no IPv6 address."""
+    return [cidr for cidr in cidrs if ip_network(cidr).version == 4]
+
+
+def _mark(tags: Mapping[str, str]) -> str:
+    """Make a network tag that no other machine has: people of one project may give the same names."""
+    return f"mctl-{hashlib.sha256(json.dumps(dict(tags)).encode()).hexdigest()[:16]}"
+
+
+def _labels(args: GcpArgs, tags: Mapping[str, str]) -> dict[str, str]:
+    """Spell tags as labels may be: https://cloud.google.com/compute/docs/labeling-resources."""
+    own = {key: re.sub("[^a-z0-9_-]", "_", value.lower())[:63] for key, value in tags.items()}
+    return dict(label.split("=", 1) for label in _each(args.labels)) | own
+
+
+def _each(texts: tuple[str, ...]) -> list[str]:
+    """Give every item: docker-machine separates them by commas."""
+    return [item for text in texts for item in text.split(",") if item]
+
+
+def check(spec: MachineSpec, args: GcpArgs) -> MachineSpec:
+    """Refuse what Google can't make, and fill in the project of the credentials. Raises UsageError."""
+    if not NAME.fullmatch(spec.name):
+        raise UsageError(
+            f"Google has no VM {spec.name!r}: small letters, digits and '-', at most 46, a letter first",
+            machine=spec.name,
+            mend="choose another name",
+        )
+    if not _ipv4(spec.allow_cidrs):
+        raise UsageError(
+            "--allow-cidr: Google's VM has an IPv4 address, and no IPv4 network may connect to it",
+            machine=spec.name,
+            mend="--allow-cidr CIDR once more, with an IPv4 network",
+        )
+    for label in _each(args.labels):
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}", label):
+            raise UsageError(
+                f"--gcp-labels {label!r} is not KEY=VALUE of small letters, digits, '_' and '-'", machine=spec.name
+            )
+    return replace(spec, options={**spec.options, "project": args.project or gcp_account.login().project})
+
+
+DRIVER = Driver(
+    name="gcp",
+    args=GcpArgs,
+    vm=vm,
+    check=check,
+    private_address=True,
+    closes=True,
+    no_capacity=("does not have enough resources available", "zone_resource_pool_exhausted"),
+    account=gcp_account.account,
+    policy=gcp_account.POLICY,
+    orphans=gcp_account.orphans,
+    about=gcp_account.ABOUT,
+)

@@ -1,0 +1,143 @@
+"""What is asked of OpenStack's APIs outside an `up`: whose account it is, and what was left behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from infra.components import ownership
+from infra.components.drivers import Finding, Orphan
+from infra.errors import HostError
+
+if TYPE_CHECKING:
+    from infra.components.drivers.openstack import OpenStackArgs
+
+DELETE_SECONDS = 300
+T = TypeVar("T")
+Found = tuple[str, Any, Mapping[str, str], Callable[[], Any]]
+
+
+def tags(of: Mapping[str, str]) -> list[str]:
+    """Spell tags as the network service has them."""
+    return [f"{key}={value}" for key, value in of.items()]
+
+
+def plain_name(of: Mapping[str, str]) -> str:
+    """Name a key pair by its tags: it bears none, and its name is of letters, digits, spaces, - and _."""
+    parts = ("mctl", of.get(ownership.OWNER, "nobody"), of[ownership.STACK], of[ownership.MACHINE])
+    return " ".join(re.sub("[^A-Za-z0-9-]", lambda odd: f"_{ord(odd[0]):02x}", part) for part in parts)
+
+
+def named(name: str) -> dict[str, str]:
+    """Read the tags from a key pair's name; none from one that is not ours."""
+    parts = [re.sub("_([0-9a-f]{2})", lambda odd: chr(int(odd[1], 16)), part) for part in name.split(" ")]
+    keys = (ownership.OWNER, ownership.STACK, ownership.MACHINE)
+    return dict(zip(keys, parts[1:], strict=True)) if len(parts) == 4 and parts[0] == "mctl" else {}
+
+
+def networks(place: OpenStackArgs) -> dict[str, str]:
+    """List the project's own networks, id -> name. Raises HostError."""
+
+    def listed() -> dict[str, str]:
+        return {each.id: each.name for each in _connected(place).network.networks(is_router_external=False)}
+
+    return _asked(place, listed)
+
+
+def account(place: OpenStackArgs) -> Iterator[Finding]:
+    """Say who one is in which project, and whether the flavor is known, the pool too, and a server is left."""
+    try:
+        connection, access = _asked(place, lambda: _logged_in(place))
+    except HostError as error:
+        mend = "source your project's openrc file, or export OS_CLOUD=NAME, an entry of clouds.yaml"
+        yield Finding("Credentials", ok=False, value=error.message, mend=mend)
+        return
+    yield Finding("Account", ok=True, value=f"{access.username} in project {access.project_name}")
+    roles = ", ".join(sorted(access.role_names)) or "none"
+    may = set(access.role_names) - {"reader"}
+    yield Finding("Role", ok=bool(may), value=roles, mend=f"mctl policy {place.provider} says which is needed")
+    region = connection.config.get_region_name() or "the only one"
+    has_compute = bool(_asked(place, connection.compute.get_endpoint))
+    mend = f"choose another with --{place.provider}-region"
+    yield Finding("Region", ok=has_compute, value=region if has_compute else f"{region} has no servers", mend=mend)
+    if has_compute:
+        yield from _asked(place, lambda: list(_there(place, connection)))
+
+
+def _there(place: OpenStackArgs, connection: Any) -> Iterator[Finding]:
+    wanted = (
+        ("Flavor", place.flavor_id or place.flavor_name, connection.compute.find_flavor, "flavor-name"),
+        ("Floating IPs", place.floatingip_pool, connection.network.find_network, "floatingip-pool"),
+    )
+    for what, name, find, flag in wanted:
+        if name:
+            known = bool(find(name))
+            mend = f"choose another with --{place.provider}-{flag}"
+            yield Finding(what, ok=known, value=name if known else f"there is no {name}", mend=mend)
+    limits = connection.compute.get_limits().absolute
+    left = limits.instances - limits.instances_used
+    if limits.instances < 0:
+        yield Finding("Quota", ok=True, value="servers without limit")
+    else:
+        yield Finding("Quota", ok=left > 0, value=f"{left} of {limits.instances} servers left", mend="ask for more")
+
+
+def orphans(place: OpenStackArgs, whose: Mapping[str, str]) -> Iterator[Orphan]:
+    """List servers by their metadata, what belongs to the network by its tags, and key pairs by their names."""
+    connection = _asked(place, lambda: _connected(place))
+    for kind, found, own, delete in _asked(place, lambda: list(_bearing(connection, tags(whose)[0]))):
+        if own.get(ownership.OWNER) == whose[ownership.OWNER] and {ownership.STACK, ownership.MACHINE} <= own.keys():
+            yield Orphan(
+                kind=kind,
+                id=found.id,
+                name=found.name or found.id,
+                stack=own[ownership.STACK],
+                machine=own[ownership.MACHINE],
+                delete=partial(_asked, place, delete),
+            )
+
+
+def _bearing(connection: Any, mark: str) -> Iterator[Found]:
+    compute, network = connection.compute, connection.network
+    for server in compute.servers():
+        delete = partial(connection.delete_server, server.id, wait=True, timeout=DELETE_SECONDS)
+        yield "server", server, server.metadata, delete
+    kinds = (
+        ("floating IP", network.ips, network.delete_ip),
+        ("port", network.ports, network.delete_port),
+        ("security group", network.security_groups, network.delete_security_group),
+    )
+    for kind, listed, delete in kinds:
+        for each in listed(tags=mark):
+            own = dict(tag.split("=", 1) for tag in each.tags if "=" in tag)
+            yield kind, each, own, partial(delete, each.id)
+    for key in compute.keypairs():
+        yield "key pair", key, named(key.name), partial(compute.delete_keypair, key.name)
+
+
+def _connected(place: OpenStackArgs) -> Any:
+    import openstack  # half a second, and an `up` needs none of it
+
+    connect: Any = openstack.connect
+    return connect(**place.connection())
+
+
+def _logged_in(place: OpenStackArgs) -> tuple[Any, Any]:
+    connection = _connected(place)
+    return connection, connection.session.auth.get_access(connection.session)
+
+
+def _asked(place: OpenStackArgs, call: Callable[[], T]) -> T:
+    """Ask the API. Raises HostError with what it says."""
+    from keystoneauth1.exceptions import ClientException
+    from openstack.exceptions import SDKException
+
+    try:
+        return call()
+    except (ClientException, SDKException) as error:
+        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise HostError(
+            f"{place.provider}: {said}", mend=f"mctl doctor --provider {place.provider} says what is missing"
+        ) from None

@@ -1,0 +1,83 @@
+"""Write docs/providers/, one page per provider, made of what its driver says of itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+
+from cli.compat.driver_flags import DRIVERS
+from cli.compat.drivers import CREDENTIAL, PRIVATE_ONLY, USER_DATA
+from infra.components import drivers
+from infra.components.drivers import Driver
+
+FOLDER = Path(__file__).parents[1] / "docs" / "providers"
+SHARED = {USER_DATA: "--user-data", PRIVATE_ONLY: "--private-address-only"}
+COMMON = """\
+Every machine gets SSH keys of its own, a pinned host key, and Docker behind TLS. `--allow-cidr` says who may reach SSH
+and Docker where the provider has a firewall (by default the address that this computer has on the internet)."""
+
+
+def page(driver: Driver) -> Iterator[str]:
+    """Give a provider's page, paragraph by paragraph."""
+    about = driver.about
+    assert about, driver.name  # noqa: S101 - every driver says what it is about
+    yield f"# {about.title} (`{driver.name}`)"
+    former = sorted(alias for alias, name in drivers.ALIASES.items() if name == driver.name)
+    if former:
+        yield f"docker-machine called it `{'`, `'.join(former)}`: that name works too."
+    yield f"```console\n$ {about.example}\n```"
+    yield f"**What one machine is.** {about.makes}"
+    yield f"**What it costs.** {about.costs}"
+    yield f"**Credentials.** {about.credentials} `mctl doctor --provider {driver.name}` says whether they count."
+    yield COMMON
+    yield "## Options"
+    rows = (row(driver, declared) for declared in fields(driver.args))
+    yield "\n".join(["| option | variable | default | |", "|---|---|---|---|", *rows])
+    replaced = [line for former_name in (driver.name, *former) for line in former_options(driver, former_name)]
+    if replaced:
+        yield "## docker-machine's options"
+        yield "\n".join(["| docker-machine | here |", "|---|---|", *replaced])
+    if driver.policy:
+        yield "## Permissions"
+        yield f"`mctl policy {driver.name}` prints the least that are needed:"
+        yield f"```\n{driver.policy}\n```"
+
+
+def row(driver: Driver, declared: Field[object]) -> str:
+    """Write an option's line."""
+    default = declared.default
+    needed = default is MISSING and declared.default_factory is MISSING
+    shown = "needed" if needed else "" if default in (MISSING, "", (), False) else f"`{default}`"
+    variable = f"`{declared.metadata['env']}`" if declared.metadata["env"] else ""
+    cells = (f"`{drivers.flag(driver, declared)}`", variable, shown, declared.metadata["help"])
+    return f"| {' | '.join(cells)} |"
+
+
+def former_options(driver: Driver, former: str) -> Iterator[str]:
+    """Say what became of each of docker-machine's options."""
+    spelled = {
+        spelling: drivers.flag(driver, declared)
+        for declared in fields(driver.args)
+        for spelling in (drivers.flag(driver, declared), *declared.metadata["aliases"])
+    }
+    for flag in DRIVERS.get(former, ()):
+        option = f"--{flag.name}"
+        handed_on = f"variable `{flag.env}`" if flag.env and CREDENTIAL.search(flag.name) else "no use"
+        shared = next((f"`{spelling}`" for pattern, spelling in SHARED.items() if pattern.search(option)), "")
+        here = f"`{spelled[option]}`" if option in spelled else shared or handed_on
+        yield f"| `{option}` | {here} |"
+
+
+def pages() -> dict[str, str]:
+    """Give every page by its file's name."""
+    loaded = [drivers.load(name) for name in drivers.names()]
+    return {f"{driver.name}.md": "\n\n".join(page(driver)) + "\n" for driver in loaded if driver.about}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)
+    sys.stdout.write(f"{len(pages())} pages\n")
