@@ -126,6 +126,14 @@ class VirtualMachine(Resource):
         await backend.delete(folder)
 
 
+async def state(identifier: str) -> str:
+    """Say what state a VM is in: Running, Stopped, Paused or Saved; empty where it is gone. Raises PluginError."""
+    folder = VmFolder(identifier)
+    record = folder.load()
+    look = await _of(record).look(folder, record) if record else None
+    return look.state if look else ""
+
+
 async def _make(folder: VmFolder, record: VmRecord, op: Operation) -> VmRecord:
     folder.make()
     folder.save(record)
