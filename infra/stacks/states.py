@@ -22,6 +22,8 @@ from infra.components.ssh_command import SSH_FAILED
 from infra.stacks.records import Record
 
 RUNNING, STOPPED, TIMEOUT, ERROR = "Running", "Stopped", "Timeout", "Error"
+PAUSED, SAVED = "Paused", "Saved"
+PAUSING = ("hyperv", "virtualbox", "vmwarefusion")  # hypervisors whose VMs can be paused or saved without us
 SECONDS = 10.0
 DOCKER_SHARE = 0.7  # of the time; the rest is for the SSH port
 WORKERS = 64  # threads that wait, not work
@@ -32,7 +34,10 @@ ALERT = re.compile(r"_ALERT_(\w+)")  # in OpenSSL's names of errors
 
 
 class State(NamedTuple):
-    """word: Running, Stopped, Timeout or Error. docker_version: empty where Docker did not answer; `error` says why."""
+    """word: Running, Stopped, Paused, Saved, Timeout or Error.
+
+    docker_version: empty where Docker did not answer; `error` says why.
+    """
 
     word: str
     docker_version: str
@@ -57,8 +62,12 @@ def _probe(record: Record, timeout: float, contexts: _Contexts) -> State:
         version, error = "", f"Unable to query docker version: {_reason(failure)}"
         left = began + timeout - time.monotonic()
         word = _host_state(record, failure, max(left, timeout * (1 - DOCKER_SHARE)))
-    if word == STOPPED or (word == TIMEOUT and not record.running):
-        word, error = STOPPED, ""
+    if record.running and not version and record.provider in PAUSING:
+        word = _at_hypervisor(record, timeout) or word
+    elif word == TIMEOUT and not record.running:
+        word = STOPPED
+    if word in (STOPPED, PAUSED, SAVED):
+        error = ""
     return State(word, version, error, round((time.monotonic() - began) * 1000))
 
 
@@ -193,6 +202,20 @@ def _host_state(record: Record, failure: Exception, timeout: float) -> str:
     except OSError:
         return RUNNING if isinstance(failure, ConnectionRefusedError | ConnectionResetError) else TIMEOUT
     return RUNNING
+
+
+def _at_hypervisor(record: Record, timeout: float) -> str:
+    """Ask the hypervisor of this computer whether it has paused or saved a VM that does not answer; empty where not."""
+    import asyncio
+
+    from infra.plugins.hypervisor import virtual_machine  # half a second, so only for such a machine
+    from infra.plugins.server import PluginError
+
+    try:
+        word = asyncio.run(asyncio.wait_for(virtual_machine.state(record.instance_id), timeout))
+    except (PluginError, OSError):  # a timeout too
+        return ""
+    return word if word in (PAUSED, SAVED) else ""
 
 
 def _reason(failure: Exception) -> str:

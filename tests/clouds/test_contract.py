@@ -19,10 +19,12 @@ CLOUDS = [
     "digitalocean",
     "exoscale",
     "gcp",
+    "hyperv",
     "openstack",
     "rackspace",
     "softlayer",
     "virtualbox",
+    "vmwarefusion",
 ]
 
 

@@ -29,12 +29,14 @@ TABLE = {
     "exoscale": "infra.components.drivers.exoscale",
     "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
+    "hyperv": "infra.components.drivers.hyperv",
     "none": "infra.components.drivers.none",
     "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
     "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
     "virtualbox": "infra.components.drivers.virtualbox",
+    "vmwarefusion": "infra.components.drivers.vmwarefusion",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {

@@ -11,7 +11,7 @@ from infra.plugins.hypervisor.ports import ALWAYS
 from infra.plugins.server import CheckFailure, PluginError
 from infra.plugins.wire import Properties, has_unknown, is_secret, plain
 
-BACKENDS = ("qemu", "virtualbox")
+BACKENDS = ("qemu", "virtualbox", "vmwarefusion", "hyperv")
 DEFAULTS: Properties = {
     "backend": "qemu",
     "image": "",
@@ -20,6 +20,7 @@ DEFAULTS: Properties = {
     "memory": 2048,
     "disk": 20,
     "forwards": {},
+    "network": "",
     "sshUser": "mctl",
     "userData": "",
     "running": True,
@@ -27,7 +28,7 @@ DEFAULTS: Properties = {
 REQUIRED = ("name", "authorizedKey", "hostPrivateKey", "hostPublicKey")
 NUMBERS = {"cpus": (1, 256, "processors"), "memory": (256, 4 * 1024**2, "MiB"), "disk": (1, 64 * 1024, "GiB")}
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8), CAVEATS
-REPLACING = ("backend", "image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
+REPLACING = ("backend", "network", "image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
 RESTARTING = ("cpus", "memory", "disk", "forwards")
 SEED_FIELDS = {"hostPrivateKey": "host_private_key", "userData": "user_data"}
 

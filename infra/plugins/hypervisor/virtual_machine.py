@@ -1,9 +1,9 @@
 """`hypervisor:index:VirtualMachine`: one VM on this computer.
 
-Inputs: backend (qemu, virtualbox), name, image (path, URL, empty for the default), imageSha256,
-cpus, memory (MiB), disk (GiB), forwards (guest port -> port of this computer, 0 to choose), sshUser, authorizedKey,
-hostPrivateKey (secret), hostPublicKey, userData, running. Outputs: all of them, and address, privateAddress, sshPort,
-dockerPort, ports, accelerator, state, instanceId.
+Inputs: backend (qemu, virtualbox, vmwarefusion, hyperv), name, image (path, URL, empty for the default), imageSha256,
+cpus, memory (MiB), disk (GiB), forwards (guest port -> port of this computer, 0 to choose), network (Hyper-V's switch),
+sshUser, authorizedKey, hostPrivateKey (secret), hostPublicKey, userData, running. Outputs: all of them, and address,
+privateAddress, sshPort, dockerPort, ports, accelerator, state, instanceId.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from infra.plugins.hypervisor import hyperv, qemu, virtualbox, vmwarefusion
 from infra.plugins.hypervisor import inputs as declared
-from infra.plugins.hypervisor import qemu, virtualbox
 from infra.plugins.hypervisor.backend import Backend, Look
 from infra.plugins.hypervisor.inputs import REPLACING, RESTARTING
 from infra.plugins.hypervisor.seed import Seed
@@ -30,7 +30,11 @@ COMPUTED = (
     "address", "privateAddress", "sshPort", "dockerPort", "ports", "accelerator", "state", "instanceId"
 )  # fmt: skip
 HARD_STOP = "MCTL_HARD_STOP"  # set for one run, as `mctl kill` does: the guest is not asked
-BACKENDS: Mapping[str, Backend] = {"qemu": qemu, "virtualbox": virtualbox}
+BACKENDS: Mapping[str, Backend] = {
+    "qemu": qemu, "virtualbox": virtualbox, "vmwarefusion": vmwarefusion, "hyperv": hyperv
+}  # fmt: skip
+ADDRESSED = ("vmwarefusion", "hyperv")  # each start may give another address
+OF_BEFORE = {"backend": "qemu", "network": ""}  # of stack states and records of before there were others
 IN_SEED = ("hostPrivateKey", "userData")
 
 
@@ -44,7 +48,7 @@ class VirtualMachine(Resource):
     def diff(self, op: Operation) -> Diff:
         """Compare: what only takes a restart is changed in place."""
         olds, news = plain(op.olds), plain(op.news)
-        olds = {"backend": "qemu", **olds}  # stack states of before there were others
+        olds = OF_BEFORE | olds
         changed = [key for key in news if news[key] != olds.get(key) and key not in op.ignore_changes]
         if olds.get("state") == "Paused" and "running" not in changed:
             changed.append("running")  # neither on nor off: either is to be made of it
@@ -84,7 +88,7 @@ class VirtualMachine(Resource):
         if not record or not look:
             return None
         known = op.old_inputs or op.olds
-        values = {"backend": record.backend, **record.inputs}
+        values = OF_BEFORE | record.inputs
         del values["hasUserData"]
         for key in IN_SEED:
             values[key] = known[key] if key in known else secret(getattr(_seed_of(folder), declared.SEED_FIELDS[key]))
@@ -120,6 +124,14 @@ class VirtualMachine(Resource):
         record = folder.load()
         backend = _of(record) if record else BACKENDS[plain(op.olds).get("backend", "qemu")]
         await backend.delete(folder)
+
+
+async def state(identifier: str) -> str:
+    """Say what state a VM is in: Running, Stopped, Paused or Saved; empty where it is gone. Raises PluginError."""
+    folder = VmFolder(identifier)
+    record = folder.load()
+    look = await _of(record).look(folder, record) if record else None
+    return look.state if look else ""
 
 
 async def _make(folder: VmFolder, record: VmRecord, op: Operation) -> VmRecord:
@@ -195,6 +207,8 @@ def _unsure(op: Operation) -> set[str]:
     unsure = {"state", "accelerator"}
     if olds.get("forwards") != news["forwards"]:
         unsure |= {"ports", "sshPort", "dockerPort"}
+    if news["backend"] in ADDRESSED:
+        unsure |= {"address", "privateAddress"}
     return unsure
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord
 from infra.stacks import records, states
 from infra.stacks.records import Record
 from tests import daemon
@@ -149,6 +150,21 @@ def test_a_host_that_refuses_both_ports_is_stopped(*, running: bool) -> None:
 def test_where_there_is_no_ssh_a_daemon_that_refuses_is_running_with_an_error() -> None:
     assert judged(save("web-1", closed_port(), 0)) == ("Running", "", f"{UNABLE}connection refused")
     assert judged(save("web-1", 2376, 0, docker_url=f"tcp://{NO_ONE}:2376"), QUICK)[0] == "Timeout"
+
+
+@pytest.mark.parametrize(("running", "word"), [(True, "Saved"), (False, "Stopped")])
+def test_what_virtualbox_saved_is_told_where_it_is_declared_on(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool
+) -> None:
+    folder = VmFolder("mctl-web-1")
+    folder.make()
+    folder.save(VmRecord("urn", "virtualbox", {}, "", whole=True))
+    facts = f'CfgFile="{folder.path}/x.vbox"\nVMState="saved"\n'
+    (tmp_path / "VBoxManage").write_text(f"#!/bin/sh\ncat <<'END'\n{facts}END\n")
+    (tmp_path / "VBoxManage").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    about = {"provider": "virtualbox", "instance_id": folder.id, "running": running}
+    assert judged(save("web-1", closed_port(), closed_port(), **about)) == (word, "", "")
 
 
 @pytest.mark.parametrize(("running", "word"), [(True, "Timeout"), (False, "Stopped")])

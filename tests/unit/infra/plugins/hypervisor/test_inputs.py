@@ -42,6 +42,7 @@ def test_defaults_are_filled_in_and_ssh_and_docker_are_always_forwarded() -> Non
     [
         ({"cpu": 2}, "cpu", "VirtualMachine has no input cpu"),
         ({"name": ""}, "name", "name is missing"),
+        ({"backend": "xen"}, "backend", "backend is one of: qemu, virtualbox, vmwarefusion, hyperv"),
         ({"cpus": 0}, "cpus", "cpus must be a whole number of processors from 1 to 256"),
         ({"cpus": True}, "cpus", "cpus must be a whole number of processors from 1 to 256"),
         ({"memory": 255}, "memory", "memory must be a whole number of MiB from 256 to 4194304"),
@@ -102,6 +103,8 @@ def test_size_ports_power_and_name_change_in_place(changes: dict[str, Any]) -> N
         {"hostPrivateKey": secret("other")},
         {"authorizedKey": "ssh-ed25519 CCCC"},
         {"userData": "#!/bin/sh"},
+        {"backend": "virtualbox"},
+        {"network": "External"},
         {"disk": 10},
     ],
 )
@@ -113,3 +116,15 @@ def test_what_is_in_the_disk_or_the_seed_replaces_and_the_old_one_goes_first(cha
 
 def test_what_is_ignored_is_no_change() -> None:
     assert diff(checked(cpus=4), ("cpus",)).diffs == ()
+
+
+def test_stack_state_of_before_there_were_backends_is_no_change() -> None:
+    olds = {key: value for key, value in checked().items() if key not in ("backend", "network")}
+    assert VirtualMachine().diff(Operation(urn=URN, olds=olds, news=checked())).diffs == ()
+
+
+def test_a_paused_vm_is_to_be_switched_on_or_off() -> None:
+    for running in (True, False):
+        values = checked(running=running)
+        found = VirtualMachine().diff(Operation(urn=URN, olds={**values, "state": "Paused"}, news=values))
+        assert (found.diffs, found.replaces) == (("running",), ())
