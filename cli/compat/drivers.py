@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, NamedTuple, get_origin, get_type_hints
@@ -13,6 +14,7 @@ from cli.compat.driver_flags import DRIVERS
 from cli.compat.words import PlainError
 from cli.output import say
 from infra.components import drivers
+from infra.components.drivers.sizes import gib, processors
 from infra.errors import PreCreateError, UsageError
 
 # The provider that is to take a driver's machines, where it is called otherwise.
@@ -21,7 +23,6 @@ PROVIDERS = {
     "vmwarevcloudair": "vcd",
     "vmwarevsphere": "vsphere",
 }
-GIB_IN_MB = 1024
 # What some drivers had an option of their own for, and every machine of mctl has.
 USER_DATA = re.compile(r"-(userdata|custom-data|user-data-file|cloudinit)$")
 PRIVATE_ONLY = re.compile(r"-(private-address-only|use-internal-ip-only|private-net-only)$")
@@ -29,30 +30,27 @@ CREDENTIAL = re.compile(
     r"-(access-key|secret-key|session-token|access-token|api-key|api-secret-key|client-id|client-secret|subscription-id"
     r"|user|username|password|auth-url|tenant-(id|name)|domain-(id|name))$"
 )
-MOST_CPUS = 32  # docker-machine's own limit
-
-
-def _processors(count: int) -> int:
-    return min(os.cpu_count() or 1, MOST_CPUS) if count == -1 else count
 
 
 class StandIn(NamedTuple):
-    """A provider that makes a driver's machines while there is none of its own.
+    """A provider that makes a driver's machines on a computer without the driver's own program.
 
     fields: by flag, the provider's option and how the value becomes its.
     """
 
     provider: str
+    program: str
     fields: Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 
 STAND_INS = {
     "virtualbox": StandIn(
         "qemu",
+        "VBoxManage",
         {
             "virtualbox-memory": ("memory", int),
-            "virtualbox-cpu-count": ("cpu_count", _processors),
-            "virtualbox-disk-size": ("disk_size", lambda megabytes: -(-megabytes // GIB_IN_MB)),
+            "virtualbox-cpu-count": ("cpu_count", processors),
+            "virtualbox-disk-size": ("disk_size", gib),
         },
     )
 }
@@ -93,7 +91,7 @@ def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dic
     """
     provider = _provider(driver)
     if provider is None:
-        known = sorted({*drivers.TABLE, *STAND_INS})
+        known = drivers.names()
         raise PreCreateError(_missing(driver), mend=f"drivers that work here: {', '.join(known)}")
     own = {flag.name: flag for flag in DRIVERS.get(driver, ())}
     stand_in = STAND_INS[driver].fields if provider.name not in (driver, drivers.ALIASES.get(driver)) else {}
@@ -125,7 +123,7 @@ def _hand_on(own: Mapping[str, flags.Flag], values: Mapping[str, flags.Value]) -
 
 def _provider(driver: str) -> drivers.Driver | None:
     name = drivers.ALIASES.get(driver, driver)
-    if name not in drivers.TABLE and driver in STAND_INS:
+    if driver in STAND_INS and not shutil.which(STAND_INS[driver].program):
         name = STAND_INS[driver].provider
     return drivers.load(name) if name in drivers.TABLE else None
 

@@ -17,8 +17,9 @@ class Cloud:
     plugins: name of a Pulumi plugin -> module in this folder whose PLUGIN is served. instances: the kind in the world
     that machines are. serve: runs its API, and gives the environment that leads there, credentials included.
     options: more for `create`. resize, resized: options of `set`, and what they make of the instance. zones: the first
-    is full when the contract asks for it. no_credentials: variables without which nobody gets in. keeps_address: a
-    machine's address is the same after a stop and a start.
+    is full when the contract asks for it. no_credentials: variables without which nobody gets in. programs: name of a
+    program on PATH -> module in programs/ that stands in for it. is_local: no API that could be asked for orphans or
+    answer 429. moves: a start gives another address.
     """
 
     provider: str
@@ -30,4 +31,6 @@ class Cloud:
     resized: Mapping[str, Any] = field(default_factory=dict)
     zones: tuple[str, ...] = ()
     no_credentials: Mapping[str, str] = field(default_factory=dict)
-    keeps_address: bool = False
+    programs: Mapping[str, str] = field(default_factory=dict)
+    is_local: bool = False
+    moves: bool = True

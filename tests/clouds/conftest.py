@@ -62,13 +62,15 @@ def open_cloud(network: Path, tmp_path: Path) -> Iterator[Open]:
 
 
 def _programs(cloud: Cloud, folder: Path) -> Path:
-    """Put what starts the stand-in plugins where the engine looks for plugins."""
+    """Put what starts the stand-in plugins and programs on PATH, where the engine and drivers look for them."""
     programs = folder / "programs"
     programs.mkdir()
-    for name, module in cloud.plugins.items():
-        program = programs / f"pulumi-resource-{name}"
-        start = f'exec "{sys.executable}" -m tests.clouds.serve {module} "$@"'
-        program.write_text(f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" {start}\n')
+    starts = {f"pulumi-resource-{name}": f"tests.clouds.serve {module}" for name, module in cloud.plugins.items()}
+    starts |= {name: f"tests.clouds.programs.{module}" for name, module in cloud.programs.items()}
+    for name, module in starts.items():
+        program = programs / name
+        start = f'exec "{sys.executable}" -m {module} "$@"'
+        program.write_text(f'#!/bin/sh\nexport PYTHONPATH="{REPOSITORY}"; {start}\n')
         program.chmod(0o755)
     return programs
 

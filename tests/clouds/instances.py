@@ -64,6 +64,11 @@ def lead(world: World, id: str, address: str) -> None:  # noqa: A002
     _docker("exec", _container(world, id), "ip", "address", "replace", f"{address}/16", "dev", "eth0")
 
 
+def pause(world: World, id: str, *, again: bool = False) -> None:  # noqa: A002
+    """Take its processors away, or give them again."""
+    _docker("unpause" if again else "pause", _container(world, id))
+
+
 def runs(world: World, id: str) -> bool:  # noqa: A002
     """Tell whether an instance is on: a guest may have shut itself down."""
     said = docker(os.environ[DAEMON], "inspect", "--format", "{{.State.Running}}", _container(world, id), check=False)

@@ -351,5 +351,5 @@ CLOUD = Cloud(
     resized={"flavorName": "m1.medium"},
     zones=("az-1", "az-2"),
     no_credentials={"OS_APPLICATION_CREDENTIAL_SECRET": "another"},
-    keeps_address=True,
+    moves=False,
 )

@@ -18,7 +18,7 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
-from infra.components.drivers.qemu import VirtualMachine
+from infra.components.drivers.hypervisor import VirtualMachine
 from infra.plugins.hypervisor import ports, requirements
 from tests.engine.conftest import NewStack, new_stack, plugin_folder, pulumi_home, pulumi_program
 

@@ -23,17 +23,20 @@ if TYPE_CHECKING:
     import pulumi
 
 TABLE = {
+    "aws": "infra.components.drivers.aws",
+    "azure": "infra.components.drivers.azure",
     "digitalocean": "infra.components.drivers.digitalocean",
     "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
     "none": "infra.components.drivers.none",
     "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
-    "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
+    "virtualbox": "infra.components.drivers.virtualbox",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {
+    "amazonec2": "aws",
     "google": "gcp",
     "ibm": "softlayer",
 }
@@ -227,6 +230,8 @@ def load(provider: str) -> Driver:
     try:
         driver: Driver = import_module(TABLE[name]).DRIVER
     except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("infra"):
+            raise
         raise PreCreateError(
             f"provider {name} needs the Python package {error.name}",
             mend=f"uv tool install 'mctl[{EXTRAS.get(name, name)}]'",

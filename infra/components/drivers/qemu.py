@@ -5,22 +5,11 @@ Options are spelled as docker-machine's virtualbox driver spells them, where it 
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import pulumi
-
-from infra.components import files
-from infra.components.drivers import About, Driver, Identity, Vm, option
-from infra.errors import PreCreateError, UsageError
-from infra.machine import MachineSpec
-
-PLUGIN_VERSION = "0.1.0"
-MIB = 1024**2
-FREE_BYTES = 2 * 1024 * MIB  # disks are thin: this much holds Docker's packages and a few images
+from infra.components.drivers import About, option
+from infra.components.drivers.hypervisor import Hypervisor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,155 +27,18 @@ class QemuArgs:
     )
 
 
-# What the command line calls the plugin's inputs, where it is not the same word.
-OPTIONS = {
+def inputs(args: QemuArgs) -> dict[str, Any]:
+    """Give the plugin's inputs."""
+    return {"cpus": args.cpu_count, "memory": args.memory, "disk": args.disk_size}
+
+
+FLAGS = {
     "cpus": "cpu-count",
     "disk": "disk-size",
     "forwards": "open-port",
     "sshUser": "ssh-user",
+    "imageSha256": "image-sha256",
 }
-
-
-KEYS = ("authorized_key", "host_private_key", "host_public_key")
-
-
-class VirtualMachine(pulumi.CustomResource):
-    """The plugin's resource, from the program's side."""
-
-    address: pulumi.Output[str]
-    private_address: pulumi.Output[str]
-    ssh_port: pulumi.Output[int]
-    docker_port: pulumi.Output[int]
-    instance_id: pulumi.Output[str]
-
-    def __init__(self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
-        computed = dict.fromkeys(("address", "private_address", "ssh_port", "docker_port", "instance_id"))
-        ours = pulumi.ResourceOptions(version=PLUGIN_VERSION, additional_secret_outputs=["hostPrivateKey"])
-        super().__init__(
-            "hypervisor:index:VirtualMachine", name, {**inputs, **computed}, pulumi.ResourceOptions.merge(opts, ours)
-        )
-
-    def translate_input_property(self, prop: str) -> str:
-        """Spell an input as the plugin does: `sshUser`."""
-        return _camel(prop)
-
-    def translate_output_property(self, prop: str) -> str:
-        """Spell an output as Python does: `ssh_port`."""
-        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in prop)
-
-
-def vm(spec: MachineSpec, args: QemuArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
-    """Declare the VM."""
-    assert identity is not None  # noqa: S101 - this driver makes VMs
-    keys = {
-        "authorized_key": identity.user_public_key,
-        "host_private_key": pulumi.Output.secret(identity.host_private_key),
-        "host_public_key": identity.host_public_key,
-    }
-    machine = VirtualMachine(f"{spec.name}-vm", _declared(spec, args) | keys, opts)
-    return Vm(
-        resource=machine,
-        instance_id=machine.instance_id,
-        address=machine.address,
-        private_address=machine.private_address,
-        ssh_user=args.ssh_user,
-        ssh_port=machine.ssh_port.apply(int),  # the engine has one kind of number, and Python prints it as 22.0
-        ssh_private_key=identity.user_private_key,
-        ssh_host_key=identity.host_public_key,
-        docker_port=machine.docker_port.apply(int),
-    )
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-def _declared(spec: MachineSpec, args: QemuArgs) -> dict[str, Any]:
-    """Give the plugin's inputs that the declaration alone decides."""
-    return {
-        "name": spec.name,
-        "image": args.image,
-        "image_sha256": args.image_sha256,
-        "cpus": args.cpu_count,
-        "memory": args.memory,
-        "disk": args.disk_size,
-        "forwards": forwards(spec.name, args),
-        "ssh_user": args.ssh_user,
-        "user_data": files.read(spec.name, spec.user_data, "user data", "--user-data"),
-        "running": spec.running,
-    }
-
-
-def check(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
-    """Look whether a VM could be made here, and make the image's path absolute. Raises PreCreateError or UsageError."""
-    # Only a check needs the plugin's code, and only on the computer that makes VMs.
-    from infra.plugins.hypervisor import image, inputs, requirements, vm_folder
-
-    for finding in requirements.check_host():
-        if not finding.ok:
-            raise PreCreateError(f"{finding.what}: {finding.found}", machine=spec.name, mend=finding.mend)
-    if args.image and "://" not in args.image and not image.here(args.image, args.image_sha256):
-        raise PreCreateError(
-            f"there is no image {args.image}", machine=spec.name, mend="name an image file or URL with --qemu-image"
-        )
-    declared = _declared(spec, args) | dict.fromkeys(KEYS, "to be made")
-    _, failures = inputs.check({_camel(name): value for name, value in declared.items()})
-    if failures:
-        wrong = failures[0].property
-        flag = "--user-data" if wrong == "userData" else f"--qemu-{OPTIONS.get(wrong, wrong)}"
-        raise UsageError(failures[0].reason, machine=spec.name, mend=f"give another {flag}")
-    _check_ports(spec.name, declared["forwards"])
-    _check_space(spec.name, vm_folder.home())
-    return _with_absolute_path(spec, args)
-
-
-def forwards(machine: str, args: QemuArgs) -> dict[str, int]:
-    """Give guest port -> port of this computer, 0 to choose one. Raises UsageError."""
-    declared = {"22": 0, "2376": 0}
-    for text in args.open_port:
-        host, _, guest = text.rpartition(":")
-        if not all(port.isdecimal() and 0 < int(port) < 65536 for port in (guest, host or "1")):
-            raise UsageError(
-                f"--qemu-open-port {text!r} is neither GUEST nor HOST:GUEST, ports from 1 to 65535", machine=machine
-            )
-        declared[guest] = int(host or 0)
-    return declared
-
-
-def _check_ports(machine: str, declared: Mapping[str, int]) -> None:
-    """Refuse a port of this computer that another program has; the machine's own VM may, from a create that stopped."""
-    from infra.plugins.hypervisor import ports, vm_folder
-
-    records = [record for folder in vm_folder.every() if (record := folder.load())]
-    own = {port for record in records if record.inputs.get("name") == machine for port in record.ports.values()}
-    for guest, port in declared.items():
-        if port and port not in own and not ports.is_free(port):
-            raise PreCreateError(
-                f"port {port} of this computer is taken",
-                machine=machine,
-                mend=f"end the program that listens on it, or choose another: --qemu-open-port PORT:{guest}",
-            )
-
-
-def _check_space(machine: str, home: Path) -> None:
-    there = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    if free < FREE_BYTES:
-        raise PreCreateError(
-            f"{there} has {free // MIB} MiB free and a VM needs {FREE_BYTES // MIB}",
-            machine=machine,
-            mend="free some space, or point MCTL_HOME at a larger disk",
-        )
-
-
-def _with_absolute_path(spec: MachineSpec, args: QemuArgs) -> MachineSpec:
-    """The program may run in another folder than the command line did."""
-    if not args.image or "://" in args.image:
-        return spec
-    return replace(spec, options={**spec.options, "image": str(Path(args.image).expanduser().absolute())})
-
-
 ABOUT = About(
     title="QEMU on this computer",
     credentials="None.",
@@ -195,4 +47,5 @@ ABOUT = About(
     "no firewall is needed.",
     costs="Memory while it is on, and the disk that it fills.",
 )
-DRIVER = Driver(name="qemu", args=QemuArgs, vm=vm, check=check, is_local=True, about=ABOUT)
+# `doctor` looks at more than its programs.
+DRIVER = Hypervisor(name="qemu", inputs=inputs, flags=FLAGS).driver(QemuArgs, ABOUT, account=False)

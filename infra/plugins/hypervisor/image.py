@@ -42,10 +42,13 @@ class Image:
     initrd: Path | None = None
 
 
-async def get(wanted: str, sha256: str, log: Log) -> Image:
-    """Get the image: `wanted` is a path, a URL, or empty for the default. Raises PluginError, saying what mends it."""
+async def get(wanted: str, sha256: str, log: Log, *, boots_kernels: bool = True) -> Image:
+    """Get the image: `wanted` is a path, a URL, or empty for the default. Raises PluginError, saying what mends it.
+
+    boots_kernels: one without a boot loader will do, as that which is built here.
+    """
     if not wanted:
-        return await _default(log)
+        return await _default(log, boots_kernels=boots_kernels)
     if "://" in wanted:
         key = "url-" + hashlib.sha256(f"{wanted}\n{sha256}".encode()).hexdigest()[:16]
         return await _kept(key, lambda folder: _download(wanted, folder / "disk", "sha256", sha256, log), log)
@@ -86,17 +89,21 @@ def _official_key() -> str:
     return f"debian-12-generic-{arch.host().debian}"
 
 
-async def _default(log: Log) -> Image:
+async def _default(log: Log, *, boots_kernels: bool) -> Image:
     here_arch = arch.host()
     images = cache() / "images"
     built = debian_image.recipe(here_arch)
-    for key in (_official_key(), built):
+    for key in (_official_key(), built) if boots_kernels else (_official_key(),):
         if found := _open(images / key):
             return found
     name = f"debian-12-generic-{here_arch.debian}.qcow2"
     try:
         sums = await asyncio.to_thread(_fetch_text, f"{DEBIAN}/SHA512SUMS")
     except (OSError, TimeoutError) as error:
+        if not boots_kernels:
+            raise PluginError(
+                f"Debian's cloud image can't be downloaded ({error}). Give an image with --qemu-image FILE|URL"
+            ) from None
         return await _build(built, str(error), log)
     sha512 = next((line.split()[0] for line in sums.splitlines() if line.endswith(f" {name}")), "")
     if not sha512:

@@ -6,12 +6,14 @@ import re
 from typing import Any
 
 from infra.cloud_init import user_data_type
-from infra.plugins.hypervisor import image, qemu
+from infra.plugins.hypervisor import disk, image
 from infra.plugins.hypervisor.ports import ALWAYS
 from infra.plugins.server import CheckFailure, PluginError
 from infra.plugins.wire import Properties, has_unknown, is_secret, plain
 
+BACKENDS = ("qemu", "virtualbox")
 DEFAULTS: Properties = {
+    "backend": "qemu",
     "image": "",
     "imageSha256": "",
     "cpus": 2,
@@ -25,7 +27,7 @@ DEFAULTS: Properties = {
 REQUIRED = ("name", "authorizedKey", "hostPrivateKey", "hostPublicKey")
 NUMBERS = {"cpus": (1, 256, "processors"), "memory": (256, 4 * 1024**2, "MiB"), "disk": (1, 64 * 1024, "GiB")}
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8), CAVEATS
-REPLACING = ("image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
+REPLACING = ("backend", "image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
 RESTARTING = ("cpus", "memory", "disk", "forwards")
 SEED_FIELDS = {"hostPrivateKey": "host_private_key", "userData": "user_data"}
 
@@ -45,6 +47,8 @@ def check(given: Properties) -> tuple[Properties, list[CheckFailure]]:
     for key, (least, most, unit) in NUMBERS.items():
         if not has_unknown(values[key]) and not _whole(values[key], least, most):
             failures.append(CheckFailure(key, f"{key} must be a whole number of {unit} from {least} to {most}"))
+    if not has_unknown(values["backend"]) and plain(values["backend"]) not in BACKENDS:
+        failures.append(CheckFailure("backend", f"backend is one of: {', '.join(BACKENDS)}"))
     failures += _user_data(values["userData"])
     if not has_unknown(values["sshUser"]) and not USER.fullmatch(str(plain(values["sshUser"]))):
         failures.append(CheckFailure("sshUser", f"{plain(values['sshUser'])!r} is not a user's name such as mctl"))
@@ -84,12 +88,12 @@ def _fits(values: Properties) -> list[CheckFailure]:
     """Compare the disk with the image where that is here already; elsewhere create does."""
     if has_unknown([values["image"], values["imageSha256"], values["disk"]]):
         return []
-    disk = image.here(plain(values["image"]), plain(values["imageSha256"]))
-    if not disk:
+    found = image.here(plain(values["image"]), plain(values["imageSha256"]))
+    if not found:
         return []
     try:
-        _, size = image.describe(disk)
+        _, size = image.describe(found)
     except (PluginError, OSError) as error:
         return [CheckFailure("image", str(error))] if isinstance(error, PluginError) else []
-    too_small = size > values["disk"] * qemu.GIB
-    return [CheckFailure("disk", qemu.disk_too_small(values["disk"], size))] if too_small else []
+    too_small = size > values["disk"] * disk.GIB
+    return [CheckFailure("disk", disk.too_small(values["disk"], size))] if too_small else []

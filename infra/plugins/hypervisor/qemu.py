@@ -12,27 +12,27 @@ import contextlib
 import hashlib
 import logging
 import os
-import shutil
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 from qemu.qmp import QMPClient, QMPError
 
-from infra.plugins.hypervisor import accelerator, arch, image, ports
+from infra.plugins.hypervisor import accelerator, arch, disk, ports, requirements
 from infra.plugins.hypervisor.accelerator import Accelerator
+from infra.plugins.hypervisor.backend import Look, forwarded
 from infra.plugins.hypervisor.debian_image import Log
-from infra.plugins.hypervisor.image import Image
+from infra.plugins.hypervisor.requirements import Finding
 from infra.plugins.hypervisor.seed import Seed
 from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord
 from infra.plugins.server import PluginError
 
-GIB = 1024**3
 RESOLVER = "10.0.2.3"  # what QEMU's user network gives a guest
 PRIVATE_ADDRESS = "10.0.2.15"
-FREE_BYTES = 2 * GIB  # Docker's packages and a few images; disks are thin
 POWERDOWN_SECONDS = 90  # an emulated system takes its time to shut down
 PRESS_SECONDS = 5
 QUIT_SECONDS = 10
@@ -40,34 +40,31 @@ START_TRIES = 3
 SOCKET_LENGTH = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
 
 
+def check_host() -> list[Finding]:
+    """Look for QEMU's programs."""
+    return requirements.check_host()
+
+
 async def make(folder: VmFolder, record: VmRecord, seed: Seed, log: Log) -> None:
     """Fill a new VM's folder: its base image, its own disk on top, and its seed. The record's `whole` becomes true."""
-    inputs = record.inputs
-    found = await image.get(inputs["image"], inputs["imageSha256"], log)
-    image_format, size = await asyncio.to_thread(image.describe, found.disk)
-    if size > inputs["disk"] * GIB:
-        raise PluginError(disk_too_small(inputs["disk"], size))
-    image.require_space(folder.path, FREE_BYTES)
-    await asyncio.to_thread(_own, found, folder.path)
-    await _qemu_img(
-        "create", "-q", "-f", "qcow2", "-b", "base", "-F", image_format, "disk.qcow2", f"{inputs['disk']}G",
-        folder=folder.path,
-    )  # fmt: skip
+    found = await disk.make(folder, record, log)
     folder.write("seed.iso", seed.iso())
     record.direct_boot = found.kernel is not None
     record.whole = True
     folder.save(record)
 
 
-def disk_too_small(disk: int, image_bytes: int) -> str:
-    """Say that an image doesn't fit."""
-    needed = -(-image_bytes // GIB)
-    return f"a disk of {disk} GiB is smaller than its image. Give it at least {needed} GiB"
+async def change(folder: VmFolder, olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:
+    """Make the stopped VM's disk larger; the guest grows its file system when it boots. The rest is told at a start."""
+    if news["disk"] > olds["disk"]:
+        await disk.qemu_img("resize", "-q", disk.DISK, f"{news['disk']}G", folder=folder.path)
 
 
-async def grow(folder: VmFolder, disk: int) -> None:
-    """Make the stopped VM's disk larger, in GiB; the guest grows its file system when it boots."""
-    await _qemu_img("resize", "-q", "disk.qcow2", f"{disk}G", folder=folder.path)
+async def look(folder: VmFolder, record: VmRecord) -> Look | None:
+    """Look at the files and the process."""
+    if not (folder.path / disk.DISK).exists():
+        return None
+    return forwarded("Running" if process(folder) else "Stopped", PRIVATE_ADDRESS, record)
 
 
 async def start(folder: VmFolder, record: VmRecord, log: Log) -> None:
@@ -100,7 +97,7 @@ def command(folder: VmFolder, record: VmRecord, chosen: Accelerator) -> list[str
     line += ["-nodefaults", "-no-user-config", "-display", "none", "-daemonize", "-pidfile", str(path / "qemu.pid")]
     line += ["-qmp", f"unix:{_comma(socket_path(folder))},server=on,wait=off"]
     line += ["-serial", f"file:{path / 'serial.log'}"]
-    line += _drive("disk", path / "disk.qcow2", "format=qcow2,cache=writeback,discard=unmap,detect-zeroes=unmap")
+    line += _drive("disk", path / disk.DISK, "format=qcow2,cache=writeback,discard=unmap,detect-zeroes=unmap")
     line += _drive("seed", path / "seed.iso", "format=raw,readonly=on")
     # Without romfile= QEMU would load a network boot ROM that nothing uses.
     line += ["-netdev", f"user,id=net{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="]
@@ -222,23 +219,3 @@ async def _ended(folder: VmFolder, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while process(folder) and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
-
-
-def _own(found: Image, folder: Path) -> None:
-    """Give the VM its own name for its image, so that an emptied cache takes nothing from it."""
-    files = {"base": found.disk, "vmlinuz": found.kernel, "initrd": found.initrd}
-    for name, source in files.items():
-        if source:
-            try:
-                os.link(source, folder / name)
-            except OSError:  # another file system, or one without hard links
-                shutil.copyfile(source, folder / name)
-
-
-async def _qemu_img(*arguments: str, folder: Path) -> None:
-    asked = await asyncio.create_subprocess_exec("qemu-img", *arguments, cwd=folder, stdout=DEVNULL, stderr=PIPE)
-    _, said = await asked.communicate()
-    if asked.returncode:
-        text = said.decode(errors="replace").strip()
-        mend = "Free some space, then try again" if "No space left" in text else f"Check {folder}"
-        raise PluginError(f"qemu-img {arguments[0]} failed: {text.removeprefix('qemu-img: ')}. {mend}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 
 from infra.plugins.hypervisor import arch
-from infra.plugins.server import PluginError
 
 # By package manager: the first one found on PATH names the command.
 INSTALL = {
@@ -15,6 +15,20 @@ INSTALL = {
     "zypper": "sudo zypper install qemu qemu-tools",
     "pacman": "sudo pacman -S qemu-base qemu-img",
     "brew": "brew install qemu",
+}
+INSTALL_IMAGE_TOOL = {
+    "apt-get": "sudo apt-get install --no-install-recommends qemu-utils",
+    "dnf": "sudo dnf install qemu-img",
+    "zypper": "sudo zypper install qemu-tools",
+    "pacman": "sudo pacman -S qemu-img",
+    "brew": "brew install qemu",
+    "winget": "winget install SoftwareFreedomConservancy.QEMU",
+}
+FUSION = "/Applications/VMware Fusion.app/Contents"
+PLACES = {
+    "VBoxManage": ("C:\\Program Files\\Oracle\\VirtualBox\\VBoxManage.exe",),
+    "vmrun": (f"{FUSION}/Public/vmrun", f"{FUSION}/Library/vmrun"),
+    "vmware-vdiskmanager": (f"{FUSION}/Public/vmware-vdiskmanager", f"{FUSION}/Library/vmware-vdiskmanager"),
 }
 DEBIAN_PACKAGES = {"amd64": "x86", "arm64": "arm"}
 
@@ -42,11 +56,20 @@ def check_host() -> list[Finding]:
     return [_program(program, here) for program in (here.qemu, "qemu-img")]
 
 
-def require() -> None:
-    """Raise PluginError naming what is missing and what installs it."""
-    missing = [finding for finding in check_host() if not finding.ok]
-    if missing:
-        raise PluginError(f"{missing[0].what}: {missing[0].found}. To mend it: {missing[0].mend}")
+def with_image_tool(program: str, mend: str) -> list[Finding]:
+    """Look for a hypervisor's program, and for qemu-img, which makes its disks. mend: what installs the program."""
+    path = find(program)
+    own = Finding(program, path) if path else Finding(program, "not on PATH", mend)
+    image_tool = shutil.which("qemu-img")
+    if image_tool:
+        return [own, Finding("qemu-img", image_tool)]
+    command = next((text for manager, text in INSTALL_IMAGE_TOOL.items() if shutil.which(manager)), "install QEMU")
+    return [own, Finding("qemu-img", "not on PATH", command)]
+
+
+def find(program: str) -> str:
+    """Find a hypervisor's program, on PATH or where its installer puts it; empty where it isn't there."""
+    return shutil.which(program) or next((path for path in PLACES.get(program, ()) if os.access(path, os.X_OK)), "")
 
 
 def _program(program: str, here: arch.Arch) -> Finding:

@@ -1,8 +1,9 @@
 """`hypervisor:index:VirtualMachine`: one VM on this computer.
 
-Inputs: name, image (path, URL, empty for the default), imageSha256, cpus, memory (MiB), disk (GiB), forwards (guest
-port -> port of this computer, 0 to choose), sshUser, authorizedKey, hostPrivateKey (secret), hostPublicKey, userData,
-running. Outputs: all of them, and address, privateAddress, sshPort, dockerPort, ports, accelerator, state, instanceId.
+Inputs: backend (qemu, virtualbox), name, image (path, URL, empty for the default), imageSha256,
+cpus, memory (MiB), disk (GiB), forwards (guest port -> port of this computer, 0 to choose), sshUser, authorizedKey,
+hostPrivateKey (secret), hostPublicKey, userData, running. Outputs: all of them, and address, privateAddress, sshPort,
+dockerPort, ports, accelerator, state, instanceId.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.plugins.hypervisor import inputs as declared
-from infra.plugins.hypervisor import qemu, requirements
+from infra.plugins.hypervisor import qemu, virtualbox
+from infra.plugins.hypervisor.backend import Backend, Look
 from infra.plugins.hypervisor.inputs import REPLACING, RESTARTING
-from infra.plugins.hypervisor.ports import HOST
 from infra.plugins.hypervisor.seed import Seed
 from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord, own_folder
 from infra.plugins.server import CheckFailure, Diff, Operation, PluginError, Resource
@@ -29,6 +30,7 @@ COMPUTED = (
     "address", "privateAddress", "sshPort", "dockerPort", "ports", "accelerator", "state", "instanceId"
 )  # fmt: skip
 HARD_STOP = "MCTL_HARD_STOP"  # set for one run, as `mctl kill` does: the guest is not asked
+BACKENDS: Mapping[str, Backend] = {"qemu": qemu, "virtualbox": virtualbox}
 IN_SEED = ("hostPrivateKey", "userData")
 
 
@@ -42,7 +44,10 @@ class VirtualMachine(Resource):
     def diff(self, op: Operation) -> Diff:
         """Compare: what only takes a restart is changed in place."""
         olds, news = plain(op.olds), plain(op.news)
+        olds = {"backend": "qemu", **olds}  # stack states of before there were others
         changed = [key for key in news if news[key] != olds.get(key) and key not in op.ignore_changes]
+        if olds.get("state") == "Paused" and "running" not in changed:
+            changed.append("running")  # neither on nor off: either is to be made of it
         replaces = [key for key in changed if key in REPLACING]
         if "disk" in changed and isinstance(news["disk"], int) and news["disk"] < olds.get("disk", 0):
             replaces.append("disk")
@@ -53,77 +58,93 @@ class VirtualMachine(Resource):
         """Make it and start it; take over what a killed run of the same resource left, where it is what is wanted."""
         if op.preview:
             return "", _kept_secret(op.news) | dict.fromkeys(COMPUTED, UNKNOWN)
-        requirements.require()
         folder = own_folder(op.urn)
         wanted = _record(op)
+        backend = BACKENDS[wanted.backend]
+        _require(backend)
         left = folder.load()
-        if not (left and left.whole and left.digest == wanted.digest):
+        if left and not (left.whole and left.digest == wanted.digest and await _of(left).look(folder, left)):
+            await _of(left).delete(folder)
             left = None
-            await qemu.delete(folder)
         try:
             record = left or await _make(folder, wanted, op)
-            await (qemu.start(folder, record, op.log) if record.inputs["running"] else qemu.stop(folder))
+            await (backend.start(folder, record, op.log) if record.inputs["running"] else backend.stop(folder))
         except BaseException as error:  # also a cancellation: nobody would know of what is left
-            await asyncio.shield(qemu.delete(folder))
+            await asyncio.shield(backend.delete(folder))
             if isinstance(error, OSError):
                 raise _of_os(error) from error
             raise
-        return folder.id, _outputs(folder, record, op.news)
+        return folder.id, await _outputs(folder, record, op.news)
 
     async def read(self, op: Operation) -> tuple[Properties, Properties] | None:
-        """Look at the files and the process; an id is enough."""
+        """Look at what this computer and the hypervisor have; an id is enough."""
         folder = VmFolder(op.id)
         record = folder.load()
-        if not record or not record.whole or not (folder.path / "disk.qcow2").exists():
+        look = await _of(record).look(folder, record) if record and record.whole else None
+        if not record or not look:
             return None
         known = op.old_inputs or op.olds
-        values = {key: value for key, value in record.inputs.items() if key != "hasUserData"}
+        values = {"backend": record.backend, **record.inputs}
+        del values["hasUserData"]
         for key in IN_SEED:
             values[key] = known[key] if key in known else secret(getattr(_seed_of(folder), declared.SEED_FIELDS[key]))
         for key in values.keys() & known.keys():
             values[key] = known[key] if plain(known[key]) == values[key] else values[key]
-        values["running"] = qemu.process(folder) is not None
-        return _outputs(folder, record, values), values
+        values["running"] = look.is_on
+        return _told(folder, record, values, look), values
 
     async def update(self, op: Operation) -> Properties:
         """Change processors, memory, disk, forwards and power; stop the VM only where that takes it."""
         if op.preview:
-            unsure = {"state", "accelerator"} | ({"ports", "sshPort", "dockerPort"} if _moved(op) else set())
-            return op.olds | _kept_secret(op.news) | dict.fromkeys(unsure, UNKNOWN)
-        requirements.require()
+            return op.olds | _kept_secret(op.news) | dict.fromkeys(_unsure(op), UNKNOWN)
         folder = VmFolder(op.id)
         record = folder.load()
         if not record:
             raise PluginError(f"VM {op.name} is gone from this computer. Run refresh, then up, to make it again")
-        wanted = _record(op)
+        wanted, backend = _record(op), _of(record)
+        _require(backend)
         restart = any(wanted.inputs[key] != record.inputs[key] for key in RESTARTING)
         if restart or not wanted.inputs["running"]:
-            await (qemu.end(folder) if os.environ.get(HARD_STOP) else qemu.stop(folder))
-        if wanted.inputs["disk"] > record.inputs["disk"]:
-            await qemu.grow(folder, wanted.inputs["disk"])
+            await (backend.end(folder) if os.environ.get(HARD_STOP) else backend.stop(folder))
+        if restart:
+            await backend.change(folder, record.inputs, wanted.inputs)
         record.urn, record.inputs, record.digest = op.urn, wanted.inputs, wanted.digest
         folder.save(record)
         if wanted.inputs["running"]:
-            await qemu.start(folder, record, op.log)
-        return _outputs(folder, record, op.news)
+            await backend.start(folder, record, op.log)
+        return await _outputs(folder, record, op.news)
 
     async def delete(self, op: Operation) -> None:
         """End it and remove its folder."""
-        await qemu.delete(VmFolder(op.id))
+        folder = VmFolder(op.id)
+        record = folder.load()
+        backend = _of(record) if record else BACKENDS[plain(op.olds).get("backend", "qemu")]
+        await backend.delete(folder)
 
 
 async def _make(folder: VmFolder, record: VmRecord, op: Operation) -> VmRecord:
     folder.make()
     folder.save(record)
-    await qemu.make(folder, record, _seed(folder, plain(op.news)), op.log)
+    await _of(record).make(folder, record, _seed(folder, plain(op.news)), op.log)
     return record
+
+
+def _of(record: VmRecord) -> Backend:
+    return BACKENDS[record.backend]
+
+
+def _require(backend: Backend) -> None:
+    """Raise PluginError naming what is missing and what installs it."""
+    missing = [finding for finding in backend.check_host() if not finding.ok]
+    if missing:
+        raise PluginError(f"{missing[0].what}: {missing[0].found}. To mend it: {missing[0].mend}")
 
 
 def _record(op: Operation) -> VmRecord:
     values = plain(op.news)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     kept = {key: value for key, value in values.items() if key not in IN_SEED}
-    return VmRecord(op.urn, "qemu", kept | {"hasUserData": bool(values["userData"])}, digest)
+    return VmRecord(op.urn, values["backend"], kept | {"hasUserData": bool(values["userData"])}, digest)
 
 
 def _seed(folder: VmFolder, values: Mapping[str, Any]) -> Seed:
@@ -143,16 +164,22 @@ def _seed_of(folder: VmFolder) -> Seed:
     return Seed.read(folder.path / "seed.iso")
 
 
-def _outputs(folder: VmFolder, record: VmRecord, values: Properties) -> Properties:
-    runs = qemu.process(folder) is not None
+async def _outputs(folder: VmFolder, record: VmRecord, values: Properties) -> Properties:
+    look = await _of(record).look(folder, record)
+    if not look:
+        raise PluginError(f"VM {folder.id} is gone from this computer. Run refresh, then up, to make it again")
+    return _told(folder, record, values, look)
+
+
+def _told(folder: VmFolder, record: VmRecord, values: Properties, look: Look) -> Properties:
     return _kept_secret(values) | {
-        "address": HOST,
-        "privateAddress": qemu.PRIVATE_ADDRESS,
-        "sshPort": record.ports.get("22", 0),
-        "dockerPort": record.ports.get("2376", 0),
+        "address": look.address,
+        "privateAddress": look.private_address,
+        "sshPort": look.ssh_port,
+        "dockerPort": look.docker_port,
         "ports": dict(record.ports),
         "accelerator": record.accelerator,
-        "state": "Running" if runs else "Stopped",
+        "state": look.state,
         "instanceId": folder.id,
     }
 
@@ -162,8 +189,13 @@ def _kept_secret(values: Properties) -> Properties:
     return values | {"hostPrivateKey": key if is_secret(key) or key == UNKNOWN else secret(key)}
 
 
-def _moved(op: Operation) -> bool:
-    return bool(plain(op.olds).get("forwards") != plain(op.news)["forwards"])
+def _unsure(op: Operation) -> set[str]:
+    """List the outputs that an update may change."""
+    olds, news = plain(op.olds), plain(op.news)
+    unsure = {"state", "accelerator"}
+    if olds.get("forwards") != news["forwards"]:
+        unsure |= {"ports", "sshPort", "dockerPort"}
+    return unsure
 
 
 def _of_os(error: OSError) -> PluginError:

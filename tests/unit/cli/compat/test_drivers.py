@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +85,14 @@ def test_generic_is_generic() -> None:
 def test_virtualbox_becomes_qemu_with_its_own_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert drivers.options_of("virtualbox", {}) == ("qemu", {"memory": 1024, "cpu_count": 1, "disk_size": 20})
     assert capsys.readouterr().err == "Notice: a machine of driver virtualbox is one of provider qemu here\n"
+
+
+def test_virtualbox_is_virtualbox_where_its_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "VBoxManage").write_text("#!/bin/sh\n")
+    (tmp_path / "VBoxManage").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    values: dict[str, flags.Value] = {"virtualbox-memory": 3000, "virtualbox-disk-size": 20481}
+    assert drivers.options_of("virtualbox", values) == ("virtualbox", {"memory": 3000, "disk_size": 20481})
 
 
 def test_megabytes_become_gibibytes_and_minus_one_processor_is_all(capsys: pytest.CaptureFixture[str]) -> None:
