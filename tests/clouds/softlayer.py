@@ -92,6 +92,8 @@ def _order(world: World, request: api.Request) -> Facts:
 
 
 def _guest(world: World, request: api.Request) -> Facts:
+    if world.strikes("busy"):
+        raise _error(503, "SoftLayer_Exception", "Service temporarily unavailable.")
     return _told(world, _object(world, "guests", request.parts[0]))
 
 

@@ -21,6 +21,7 @@ ENDPOINT = "https://api.softlayer.com/rest/v3.1"
 VARIABLES = {"username": ("SL_USERNAME", "SOFTLAYER_USER"), "api_key": ("SL_API_KEY", "SOFTLAYER_API_KEY")}
 CALL_SECONDS = 60
 POLL_SECONDS = 5.0
+PASSING = ("", 429, 502, 503, 504)  # the first: no answer
 GONE = (404, "SoftLayer_Exception_ObjectNotFound")  # as the REST and the XML-RPC endpoint say it
 
 
@@ -30,6 +31,11 @@ class RefusedError(PluginError):
     def __init__(self, code: int | str, reason: str) -> None:
         super().__init__(f"SoftLayer: error {code}: {reason}" if code else f"SoftLayer: no answer: {reason}")
         self.code = code
+
+    @property
+    def passes(self) -> bool:
+        """Tell what is worth asking again from what is not."""
+        return self.code in PASSING
 
 
 def has_credentials() -> bool:

@@ -169,9 +169,15 @@ def is_running(there: Mapping[str, Any]) -> bool:
 
 
 async def _within(seconds: float, so: Callable[[], Awaitable[bool]]) -> bool:
+    """Wait until it is so. An API that has no time for one of many questions ends nothing: it is asked again."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while not await so():
+            while True:
+                try:
+                    if await so():
+                        return True
+                except api.RefusedError as error:
+                    if not error.passes:
+                        raise
                 await asyncio.sleep(api.POLL_SECONDS)
-            return True
     return False

@@ -114,6 +114,13 @@ def test_a_guest_whose_making_is_interrupted_is_cancelled(
     assert world.every("guests") == []
 
 
+def test_an_api_that_is_busy_for_a_moment_ends_no_wait(world: World, wanted: Properties) -> None:
+    world.set_fault("busy", 2)
+    made, _ = make(VirtualGuest(), wanted)
+    assert world.fault("busy") == 0
+    assert [there["id"] for there in world.every("guests")] == [made]
+
+
 def test_a_wait_ends_with_the_operation(
     world: World, wanted: Properties, monkeypatch: pytest.MonkeyPatch, power: dict[str, bool]
 ) -> None:
