@@ -213,5 +213,5 @@ CLOUD = Cloud(
     resized={"type": "standard.medium"},
     zones=ZONES,
     no_credentials={"EXOSCALE_API_KEY": "EXO-another"},
-    keeps_address=True,
+    moves=False,
 )

@@ -21,5 +21,5 @@ CLOUD = Cloud(
     resized={"flavorName": "gp.0.4.8"},
     zones=("az1", "az2"),
     no_credentials={"OS_PASSWORD": "another"},
-    keeps_address=True,
+    moves=False,
 )

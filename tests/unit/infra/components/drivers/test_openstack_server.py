@@ -26,7 +26,7 @@ class Cloud(pulumi.runtime.Mocks):
         self.makers: dict[str, str] = {}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.inputs[args.name], self.makers[args.name] = dict(args.inputs), args.provider
+        self.inputs[args.name], self.makers[args.name] = dict(args.inputs), args.provider or ""
         return f"{args.name}-id", {**COMPUTED, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
