@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from infra.errors import MctlError
 from infra.stacks.records import Record
-from infra.stacks.ssh import host_block
+from infra.stacks.ssh import host_block, require
 
 LOCALHOST = "localhost"
 # A colon after a slash is part of a path, as with scp(1).
@@ -61,7 +61,10 @@ def program(feature: str, *names: str) -> str:
 @contextmanager
 def ssh_config(machines: Iterable[Record]) -> Iterator[str]:
     """Give a file for `ssh -F` that knows the machines, and after them all that the user's own ssh_config says."""
+    known = list(machines)
+    for record in known:
+        require(record)
     with tempfile.TemporaryDirectory(prefix="mctl-") as folder:
         file = Path(folder, "ssh_config")
-        file.write_text("".join(map(host_block, machines)) + "Match all\n  Include ~/.ssh/config\n")
+        file.write_text("".join(map(host_block, known)) + "Match all\n  Include ~/.ssh/config\n")
         yield str(file)

@@ -112,6 +112,9 @@ def _make(spec: Any, stack: str) -> None:
         made = machines.create(spec, stack, report)
     phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in made.phases.items())
     version = made.record.engine_version
+    if not version:
+        typer.echo(f"{spec.name} stands for {made.record.docker_url}, which was not asked")
+        return
     typer.echo(f"Docker {version} is up and running on {spec.name}" + (f" ({phases})" if phases else ""))
     typer.echo(f"To see how to connect your Docker client to it, run: mctl env {spec.name}", err=True)
     if made.record.ssh_proxy_jump:

@@ -34,7 +34,11 @@ def ssh_config(
     found, failed = [], None
     for name in names or records.names():
         try:
-            found.append(lookup.find(name))
+            record = lookup.find(name)
+            if names:
+                ssh.require(record)
+            if record.ssh_port:
+                found.append(record)
         except MctlError as error:
             if names:
                 raise

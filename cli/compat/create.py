@@ -60,6 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     spec = _spec(names[0], provider, options, values)
     _say("Running pre-create checks...")
     made = machines.create(spec, spec.name, _Teller())
+    if not made.record.ssh_port:  # a URL, which docker-machine does not ask either
+        return 0
     _say("Checking connection to Docker...")
     state = states.probe(made.record)
     if not state.docker_version:

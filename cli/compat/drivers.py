@@ -129,8 +129,6 @@ def _provider(driver: str) -> drivers.Driver | None:
 
 
 def _missing(driver: str) -> str:
-    if driver == "none":
-        return "driver none makes no machine: point docker at a URL with `docker context create`"
     return f"driver {driver} is provider {PROVIDERS.get(driver, driver)} of mctl, which this version does not have yet"
 
 

@@ -21,6 +21,7 @@ from infra.machine import EngineSpec, MachineSpec
 # there already answers or doesn't.
 DIALS_WHILE_BOOTING = -1
 DIALS_OF_A_HOST = 3
+CERTIFICATES = ("ca_cert", "client_cert", "client_key")
 PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*(?=@)")
 
 
@@ -47,7 +48,8 @@ class Machine(pulumi.ComponentResource):
             vm = replace(vm, address=vm.private_address)
         jump = bastion.login(spec)
         connection = _connection(vm, jump, booting=driver.makes_vm)
-        daemon = _adopted(spec) if spec.adopted else _daemon(spec, authority, vm, connection, child)
+        is_foreign = spec.adopted or not driver.has_host
+        daemon = _adopted(spec) if is_foreign else _daemon(spec, authority, vm, connection, child)
         self.outputs = _outputs(spec, authority, vm, daemon) | bastion.outputs(jump)
         self.register_outputs(self.outputs)
 
@@ -152,8 +154,6 @@ def _outputs(spec: MachineSpec, authority: Authority, vm: drivers.Vm, daemon: _D
         "ssh_port": vm.ssh_port,
         "docker_url": pulumi.Output.all(vm.address, vm.docker_port).apply(lambda at: docker_url(*at)),
         "engine_version": daemon.engine_version,
-        "ca_cert": authority.ca_cert,
-        "client_cert": authority.client_cert,
         "ssh_host_key": vm.ssh_host_key,
         "certificate_expiry": daemon.certificate_expiry,
         "labels": dict(label.split("=", 1) for label in spec.engine.labels),
@@ -161,7 +161,9 @@ def _outputs(spec: MachineSpec, authority: Authority, vm: drivers.Vm, daemon: _D
         "engine": _engine_facts(spec.engine),
         "tls_sans": list(spec.tls_sans),
     }
-    secret = {"client_key": authority.client_key, "ssh_private_key": vm.ssh_private_key}
+    certificates = vm.certificates or {part: getattr(authority, part) for part in CERTIFICATES}
+    public |= {part: certificates[part] for part in CERTIFICATES[:2]}
+    secret = {"client_key": certificates["client_key"], "ssh_private_key": vm.ssh_private_key}
     return {key: pulumi.Output.from_input(value) for key, value in public.items()} | {
         key: pulumi.Output.secret(value) for key, value in secret.items()
     }

@@ -18,7 +18,7 @@ from infra.components.tls import HOURS_A_YEAR, RENEWAL_HOURS, client_key_name, s
 from infra.errors import NotFoundError, RecordError
 from infra.machine import MachineSpec
 from infra.stacks import project, records
-from infra.stacks.machines import await_docker, declaration, keep_records, locate
+from infra.stacks.machines import await_docker, declaration, keep_records, locate, refuse_without_host
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.store import Stack
@@ -34,7 +34,8 @@ def regenerate(name: str, report: Report, *, client: bool = False, authority: bo
     where the present one ends soon, and where a roll or an adoption is under way. Gives the records of all machines
     that have new certificates.
     """
-    folder, stack, _ = declaration(name)
+    folder, stack, spec = declaration(name)
+    refuse_without_host(spec)
     opened = Stack(folder, stack, report)
     plan = project.authority(folder, stack)
     if plan.is_settled and (authority or _ends_soon(name)):

@@ -19,7 +19,7 @@ from infra.errors import AlreadyError, NameTakenError, NotFoundError, StackError
 from infra.machine import MachineSpec, check_name
 from infra.stacks import effects, host_scripts, project, records
 from infra.stacks.effects import Effect
-from infra.stacks.machines import await_docker, checked, declaration, keep_records, locate
+from infra.stacks.machines import await_docker, checked, declaration, keep_records, locate, refuse_without_host
 from infra.stacks.power import set_running
 from infra.stacks.progress import Report
 from infra.stacks.records import Record
@@ -182,6 +182,8 @@ def _renamed_before(old: str, new: str) -> tuple[Path, str] | None:
 
 
 def _refuse_adopted(spec: MachineSpec, settings: Settings | None = None) -> None:
+    if settings is None:
+        refuse_without_host(spec)
     if spec.adopted and (settings is None or settings.engine or settings.machine):
         raise StackError(
             "its engine is still as someone else configured it",

@@ -188,6 +188,16 @@ def declaration(name: str) -> tuple[Path, str, MachineSpec]:
     return folder, stack, MachineSpec.from_config(name, declared[name])
 
 
+def refuse_without_host(spec: MachineSpec) -> None:
+    """Raise StackError for a machine of which the daemon's URL is all that is known."""
+    if not drivers.load(spec.provider).has_host:
+        raise StackError(
+            f'there is no way to the host of machine "{spec.name}", a daemon known by its URL',
+            machine=spec.name,
+            mend="do it on the host itself",
+        )
+
+
 def refuse_taken(folder: Path, name: str, stack: str) -> None:
     """Raise NameTakenError where a machine has the name already, here or in another stack."""
     elsewhere = project.stack_of(folder, name)

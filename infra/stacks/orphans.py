@@ -34,8 +34,9 @@ def find(provider: str, options: Mapping[str, Any], report: Report) -> list[Orph
             busy.add(stack)
             report(Progress("", f"stack {stack} is being changed: what is its is left out", notice=True))
             continue
-        known |= Stack(folder, stack, report, read=True).ids()
-    return [orphan for orphan in found if orphan.stack not in busy and orphan.id not in known]
+        known |= {each.casefold() for each in Stack(folder, stack, report, read=True).ids()}
+    # Azure spells an id in several ways, and no provider tells two apart by case alone.
+    return [orphan for orphan in found if orphan.stack not in busy and orphan.id.casefold() not in known]
 
 
 def delete(orphans: Sequence[Orphan], report: Report) -> None:

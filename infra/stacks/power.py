@@ -38,6 +38,7 @@ def set_running(name: str, *, running: bool, report: Report, hard: bool = False)
     is nothing to do.
     """
     folder, stack, spec = declaration(name)
+    _refuse_driverless(spec, "started" if running else "killed" if hard else "stopped")
     if not _can_switch(spec.provider):
         verb = "start" if running else "kill" if hard else "stop"
         raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
@@ -85,6 +86,12 @@ def _at_provider(spec: MachineSpec, power: Power, report: Report) -> None:
             raise
 
 
+def _refuse_driverless(spec: MachineSpec, done: str) -> None:
+    """Raise StackError, in docker-machine's words, for a machine of which a daemon's URL is all that is known."""
+    if not drivers.load(spec.provider).has_host:
+        raise StackError(f"hosts without a driver cannot be {done}", machine=spec.name)
+
+
 def _can_switch(provider: str) -> bool:
     driver = drivers.load(provider)
     return driver.declares_power or driver.power is not None
@@ -93,6 +100,7 @@ def _can_switch(provider: str) -> bool:
 def restart(name: str, report: Report) -> Record:
     """Restart a machine: on this computer switched off and on, else rebooted over SSH, which keeps its address."""
     declared = declaration(name)
+    _refuse_driverless(declared[-1], "restarted")
     if drivers.load(declared[-1].provider).is_local:
         _switch(declared, running=False, report=report)
         return _switch(declared, running=True, report=report)

@@ -15,7 +15,7 @@ from infra.components.engine_scripts.configure import split_opts
 from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
-from infra.machine import NAMESPACE, MachineSpec
+from infra.machine import NAMESPACE, EngineSpec, MachineSpec
 from infra.stacks.owner import owner
 
 
@@ -50,9 +50,23 @@ def run(
 def check(spec: MachineSpec) -> None:
     """Refuse what can't be made, before anything is. Raises UsageError."""
     driver = drivers.load(spec.provider)
+    _check_host(driver, spec)
     _check_ways(driver, spec)
     drivers.read_args(driver, spec.name, spec.options)
     split_opts(spec.engine)
+
+
+def _check_host(driver: drivers.Driver, spec: MachineSpec) -> None:
+    """Refuse what is for a host, where a daemon is all that there is."""
+    given = {
+        "--engine-…": spec.engine != EngineSpec(),
+        "--tls-san": spec.tls_sans,
+        "--ssh-host-key": spec.ssh_host_key,
+        "--ssh-proxy-jump": spec.ssh_proxy_jump,
+        "--provision-script": spec.provision_scripts,
+    }
+    for option in [option for option, value in given.items() if value and not driver.has_host]:
+        raise UsageError(f"{option}: provider {driver.name} changes nothing on the daemon's host", machine=spec.name)
 
 
 def _check_ways(driver: drivers.Driver, spec: MachineSpec) -> None:

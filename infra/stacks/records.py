@@ -33,10 +33,10 @@ class Record:
     """One machine, as the last run left it.
 
     project: the folder that holds Pulumi.yaml. running: as declared. created, and the expiry of the server's
-    certificate, the client's and their authority's: ISO 8601. ssh_host_key: authorized_keys style. ssh_proxy_jump: the
-    bastion, `USER@HOST:PORT`, or nothing. docker_url: `tcp://HOST:PORT`. state_file, state_time: the stack state that
-    it was written from, where that is a file, and when that changed, in nanoseconds. engine, tls_sans: as declared. A
-    fact with a default may be missing in older records.
+    certificate, the client's and their authority's: ISO 8601. ssh_host_key: authorized_keys style. ssh_port: 0 where
+    there is no SSH. ssh_proxy_jump: the bastion, `USER@HOST:PORT`, or nothing. docker_url: `tcp://HOST:PORT`.
+    state_file, state_time: the stack state that it was written from, where that is a file, and when that changed, in
+    nanoseconds. engine, tls_sans: as declared. A fact with a default may be missing in older records.
     """
 
     name: str
@@ -278,6 +278,8 @@ def known_hosts(record: Record) -> str:
     from infra.components.ssh_command import host_name
     from infra.machine import Jump
 
+    if not record.ssh_port:
+        return ""
     lines = f"{host_name(record.address, record.ssh_port)} {record.ssh_host_key.strip()}\n"
     if record.ssh_proxy_jump:
         jump = Jump.parse(record.ssh_proxy_jump, record.name)

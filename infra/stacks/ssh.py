@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from infra.components.ssh_command import as_arguments, pinned, proxy_command
+from infra.errors import HostError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def settings(record: Record) -> dict[str, str]:
 
 
 def host_block(record: Record) -> str:
-    """Write the machine's part of an ssh_config(5); its alias is the machine's name."""
+    """Write the machine's part of an ssh_config(5), nothing where it has no SSH; its alias is the machine's name."""
+    if not record.ssh_port:
+        return ""
     return f"Host {record.name}\n" + "".join(f"  {key} {value}\n" for key, value in settings(record).items())
 
 
@@ -38,6 +41,7 @@ def keep_config(record: Record) -> str:
     """Bring the record's own ssh_config up to date, and give its path: a record may be older, or have moved."""
     from infra.stacks import record_files
 
+    require(record)
     record_files.write(record.folder, {CONFIG: host_block(record).encode()})
     return os.path.join(record.folder, CONFIG)
 
@@ -51,14 +55,22 @@ def write_config(known: Iterable[Record]) -> str:
     from infra.stacks.home import home
 
     for record in known:
-        keep_config(record)
+        if record.ssh_port:
+            keep_config(record)
     text = "# Written by mctl. Each machine, as it comes and goes, brings its own part.\n"
     text += f'Include "{os.path.join(home("machines"), "*", CONFIG)}"\n'
     record_files.replace(os.path.join(home(), CONFIG), text.encode())
     return os.path.join(home(), CONFIG)
 
 
+def require(record: Record) -> None:
+    """Raise HostError for a machine that has no SSH."""
+    if not record.ssh_port:
+        raise HostError(f'there is no SSH to machine "{record.name}", a daemon known by its URL', machine=record.name)
+
+
 def _options(record: Record) -> dict[str, str]:
+    require(record)
     known_hosts = os.path.join(record.folder, "known_hosts")
     options = {"Port": str(record.ssh_port), "User": record.ssh_user, **pinned(known_hosts, record.ssh_key)}
     if record.ssh_proxy_jump:

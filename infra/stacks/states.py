@@ -184,6 +184,8 @@ def _host_state(record: Record, failure: Exception, timeout: float) -> str:
         return RUNNING
     if record.ssh_proxy_jump:
         return TIMEOUT
+    if not record.ssh_port:  # only a daemon is known, and what refuses or cuts off a connection is up
+        return RUNNING if isinstance(failure, ConnectionRefusedError | ConnectionResetError) else TIMEOUT
     try:
         socket.create_connection((record.address, record.ssh_port), timeout).close()
     except ConnectionRefusedError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -167,7 +168,9 @@ def inputs_of(sdk: type[Any]) -> tuple[set[str], set[str]]:
     source = inspect.getsource(sdk._internal_init)
     names = set(inspect.signature(sdk._internal_init).parameters) - OPTIONS
     required = set(re.findall(r"Missing required property '(\w+)'", source))
-    return {camel(name) for name in names}, {camel(name) for name in required}
+    module = inspect.getsource(sys.modules[sdk.__module__])
+    spelled = {name: key for key, name in re.findall(r'@pulumi\.getter\(name="(\w+)"\)\s+def (\w+)\(', module)}
+    return {spelled.get(name, camel(name)) for name in names}, {spelled.get(name, camel(name)) for name in required}
 
 
 def camel(name: str) -> str:

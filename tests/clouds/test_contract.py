@@ -14,6 +14,8 @@ from tests.clouds.world import Facts, World
 from tests.hosts.shop import Shop
 
 CLOUDS = [
+    "aws",
+    "azure",
     "digitalocean",
     "exoscale",
     "gcp",

@@ -23,18 +23,21 @@ if TYPE_CHECKING:
     import pulumi
 
 TABLE = {
+    "aws": "infra.components.drivers.aws",
+    "azure": "infra.components.drivers.azure",
     "digitalocean": "infra.components.drivers.digitalocean",
     "exoscale": "infra.components.drivers.exoscale",
     "gcp": "infra.components.drivers.gcp",
     "generic": "infra.components.drivers.generic",
+    "none": "infra.components.drivers.none",
     "openstack": "infra.components.drivers.openstack",
     "qemu": "infra.components.drivers.qemu",
-    "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
     "virtualbox": "infra.components.drivers.virtualbox",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {
+    "amazonec2": "aws",
     "google": "gcp",
     "ibm": "softlayer",
 }
@@ -84,7 +87,8 @@ class Vm:
 
     resource: whatever lives on the VM is `deleted_with` it. ssh_private_key: None means the SSH agent. docker_port:
     where the daemon's port is reached. engine_port: where the daemon listens on the host. ssh_host_key: authorized_keys
-    style, `ssh-ed25519 AAAA…`.
+    style, `ssh-ed25519 AAAA…`. ssh_port: 0 where there is no SSH. certificates: `ca_cert`, `client_cert` and
+    `client_key` (secret), PEM, where they are not the stack's.
     """
 
     resource: pulumi.Resource
@@ -97,6 +101,7 @@ class Vm:
     ssh_host_key: pulumi.Input[str]
     docker_port: pulumi.Input[int]
     engine_port: int = PORT
+    certificates: Mapping[str, pulumi.Input[str]] | None = None
 
 
 class Power(Enum):
@@ -152,7 +157,8 @@ class Driver:
     args: a frozen keyword-only dataclass whose fields are made by `option`: they are the command line's options.
     One called `zone` is what `--zones` chooses. vm: makes the VM: (spec, args, identity, opts) -> Vm; `identity` is
     None where `makes_vm` is False. check: looks, before anything is made, whether create could work, and fills in
-    what only this computer knows; raises PreCreateError or UsageError. declares_power: `running` in the spec
+    what only this computer knows; raises PreCreateError or UsageError. has_host: False where a daemon is all that can
+    be reached, so that nothing is installed, configured or switched. declares_power: `running` in the spec
     switches the machine on and off by an `up`. power: does it at the provider where a declaration can't: (args,
     instance_id, Power), and returns once it is so; raises HostError, and NotFoundError where it is gone. is_local:
     the machine lives on this computer: it can't be handed to another, and there is nothing to go through.
@@ -168,6 +174,7 @@ class Driver:
     vm: Callable[[MachineSpec, Any, Identity | None, pulumi.ResourceOptions], Vm]
     check: Callable[[MachineSpec, Any], MachineSpec] = lambda spec, _args: spec
     makes_vm: bool = True
+    has_host: bool = True
     declares_power: bool = True
     power: Callable[[Any, str, Power], None] | None = None
     is_local: bool = False
@@ -224,6 +231,8 @@ def load(provider: str) -> Driver:
     try:
         driver: Driver = import_module(TABLE[name]).DRIVER
     except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("infra"):
+            raise
         raise PreCreateError(
             f"provider {name} needs the Python package {error.name}",
             mend=f"uv tool install 'mctl[{EXTRAS.get(name, name)}]'",

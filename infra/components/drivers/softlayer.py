@@ -17,7 +17,7 @@ import pulumi
 from infra.components import firewall, ownership
 from infra.components.drivers import About, Driver, Finding, Identity, Orphan, Vm, bounded, option
 from infra.components.engine_scripts.configure import PORT
-from infra.errors import HostError
+from infra.errors import HostError, NotFoundError
 from infra.machine import MachineSpec
 from infra.plugins.server import PluginError
 from infra.plugins.softlayer import api
@@ -149,10 +149,12 @@ def _tags(tags: Mapping[str, str]) -> list[str]:
 
 
 def _asked(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Ask the API. Raises HostError with what it says."""
+    """Ask the API. Raises HostError with what it says, NotFoundError for what is not there."""
     try:
         return api.asked(call, *args, **kwargs)
-    except PluginError as error:
+    except api.RefusedError as error:
+        if error.code in api.GONE:
+            raise NotFoundError(str(error)) from None
         raise HostError(str(error), mend="mctl doctor --provider softlayer says what is missing") from None
 
 
@@ -217,6 +219,14 @@ def _cancel(client: Any, guest: int) -> None:
         raise HostError(str(error), mend="mctl orphans --provider softlayer, once more") from None
 
 
+def find(args: SoftLayerArgs, instance_id: str) -> str:
+    """Give the public address of a guest, the private one where it has no other."""
+    guests = api.client(args.api_endpoint)["Virtual_Guest"]
+    mask = "primaryIpAddress,primaryBackendIpAddress"
+    there = _asked(guests.getObject, id=instance_id, mask=mask)
+    return str(there.get("primaryIpAddress") or there.get("primaryBackendIpAddress") or "")
+
+
 ABOUT = About(
     title="IBM Cloud Classic (SoftLayer)",
     credentials=(
@@ -241,5 +251,6 @@ DRIVER = Driver(
     account=account,
     policy=POLICY,
     orphans=orphans,
+    find=find,
     about=ABOUT,
 )

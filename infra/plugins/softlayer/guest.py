@@ -90,7 +90,7 @@ class Guest:
             await api.ask(self._power.powerOff, id=self.number)
         else:
             await api.ask(self._power.powerOffSoft, id=self.number)
-            if await _within(GUEST_SECONDS, is_so):
+            if await _within(min(GUEST_SECONDS, self._end - time.monotonic()), is_so):
                 return
             await api.ask(self._power.powerOff, id=self.number)
         await self._until("switched on" if running else "switched off", is_so)

@@ -188,7 +188,7 @@ class Stack:
             with self._failures(f"mctl refresh {self.name}"):
                 made = self._mended(self._stack.every_output).get("machines", {})
         declared = project.machines(self.folder, self.name)
-        return [machine for name, machine in made.items() if name in declared and machine.get("engine_version")]
+        return [machine for name, machine in made.items() if name in declared and _is_made(machine)]
 
     def keep_secret(self, key: str, text: str) -> None:
         """Put a value into the stack's config, encrypted. key: with its namespace."""
@@ -305,6 +305,11 @@ class Stack:
             raise watcher.failure(str(error), mend, interrupted=self._engine.interrupted) from error
         except KeyboardInterrupt:
             raise watcher.failure("", mend, interrupted=True) from None
+
+
+def _is_made(machine: dict[str, Any]) -> bool:
+    """Tell a machine from one whose making stopped: its engine has a version, or nothing was there to be made."""
+    return bool(machine.get("engine_version") or machine.get("ssh_port") == 0)
 
 
 class _Opened(auto.Stack):

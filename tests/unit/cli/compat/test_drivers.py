@@ -121,7 +121,7 @@ def test_a_provider_of_mctl_is_a_driver_too() -> None:
             PreCreateError,
             "driver amazonec2 is provider aws of mctl, which this version does not have yet",
         ),
-        ("none", PreCreateError, "driver none makes no machine: point docker at a URL with `docker context create`"),
+        ("none", UsageError, "none driver requires the --none-url option"),
     ],
 )
 def test_what_cannot_be_made_is_refused(driver: str, error: type[MctlError], message: str) -> None:

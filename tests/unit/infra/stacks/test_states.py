@@ -146,6 +146,11 @@ def test_a_host_that_refuses_both_ports_is_stopped(*, running: bool) -> None:
     assert judged(save("web-1", closed_port(), closed_port(), running=running)) == ("Stopped", "", "")
 
 
+def test_where_there_is_no_ssh_a_daemon_that_refuses_is_running_with_an_error() -> None:
+    assert judged(save("web-1", closed_port(), 0)) == ("Running", "", f"{UNABLE}connection refused")
+    assert judged(save("web-1", 2376, 0, docker_url=f"tcp://{NO_ONE}:2376"), QUICK)[0] == "Timeout"
+
+
 @pytest.mark.parametrize(("running", "word"), [(True, "Timeout"), (False, "Stopped")])
 def test_a_silent_host_is_stopped_only_where_it_is_declared_so(word: str, *, running: bool) -> None:
     record = save("web-1", 1, 22, address=NO_ONE, docker_url=f"tcp://{NO_ONE}:2376", running=running)

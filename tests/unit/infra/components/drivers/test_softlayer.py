@@ -8,7 +8,7 @@ import pytest
 from infra.components.drivers import read_args, softlayer
 from infra.components.drivers.softlayer import DRIVER
 from infra.components.ownership import OWNER
-from infra.errors import UsageError
+from infra.errors import NotFoundError, UsageError
 from infra.machine import MachineSpec
 from tests.clouds.world import World
 from tests.unit.infra.plugins.softlayer.conftest import power, world
@@ -70,6 +70,16 @@ def test_only_what_bears_our_tag_is_an_orphan_and_goes_when_deleted(world: World
     for each in found:
         each.delete()
     assert world.left() == ["groups/12", "groups/13", "groups/14", "guests/2", "guests/3", "keys/22", "keys/23"]
+
+
+def test_an_instance_is_found_by_its_id(world: World) -> None:
+    shape = {"domain": "d", "maxCpu": 1, "maxMemory": 1, "datacenter": {"name": "dal10"}, "sshKeys": [], "tags": []}
+    world.put("guests", "7", {**shape, "hostname": "old", "address": "192.0.2.9"})
+    assert DRIVER.find
+    assert DRIVER.find(args(), "7") == "192.0.2.9"
+    with pytest.raises(NotFoundError) as raised:
+        DRIVER.find(args(), "8")
+    assert raised.value.message == "SoftLayer: error 404: Unable to find object with id of '8'."
 
 
 def test_the_group_lets_out_everything_and_in_who_may() -> None:

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.components.drivers import Power, azure, read_args
+from infra.components.drivers.azure import DRIVER
+from infra.components.ownership import MACHINE, OWNER, STACK
+from infra.errors import HostError, NotFoundError, UsageError
+from infra.machine import MachineSpec
+from tests.clouds.api import CA
+from tests.clouds.azure import CLOUD, GROUP, SUBSCRIPTION
+from tests.clouds.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World(tmp_path / "world")
+    with CLOUD.serve(world) as variables:
+        for name, value in {**variables, "REQUESTS_CA_BUNDLE": str(world.folder / CA)}.items():
+            monkeypatch.setenv(name, value)
+        yield world
+
+
+def args(**options: Any) -> azure.AzureArgs:
+    return read_args(DRIVER, "web", options)  # type: ignore[no-any-return]
+
+
+def spec(**more: Any) -> MachineSpec:
+    return MachineSpec(**{"name": "web", "provider": "azure", "allow_cidrs": ("203.0.113.0/24",), **more})
+
+
+def findings(**options: Any) -> list[tuple[str, bool, str]]:
+    assert DRIVER.account
+    return [(finding.name, finding.ok, finding.value) for finding in DRIVER.account(args(**options))]
+
+
+def test_the_account_says_who_where_and_how_much_is_left(world: World) -> None:
+    assert findings(zone="3") == [
+        ("Account", True, f"subscription {SUBSCRIPTION}"),
+        ("Region", True, "westus2"),
+        ("Quota", True, "10 vCPUs left, and Standard_B2ls_v2 has 2"),
+    ]
+    world.set_fault("limit", 1)
+    assert findings()[-1] == ("Quota", False, "1 vCPUs left, and Standard_B2ls_v2 has 2")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"location": "atlantis"}, "atlantis has no size Standard_B2ls_v2"),
+        ({"size": "Standard_A2"}, "westus2 has no size Standard_A2"),
+        ({"zone": "4"}, "westus2 has no size Standard_B2ls_v2 in zone 4"),
+    ],
+)
+def test_a_size_that_is_not_to_be_had_is_named(world: World, options: dict[str, str], said: str) -> None:
+    assert findings(**options)[1:] == [("Region", False, said)]
+
+
+def test_credentials_that_are_wrong_or_not_for_the_plugin_are_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARM_CLIENT_SECRET", "another")
+    (finding,) = DRIVER.account(args()) if DRIVER.account else ()
+    assert (finding.name, finding.ok) == ("Credentials", False)
+    assert "Invalid client secret provided" in finding.value
+    assert "another" not in finding.value
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "another")
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION)
+    monkeypatch.delenv("ARM_SUBSCRIPTION_ID")
+    told = ("Variables", False, "only AZURE_SUBSCRIPTION_ID is set: Pulumi's plugin reads ARM_SUBSCRIPTION_ID")
+    assert findings()[0] == told
+    monkeypatch.delenv("AZURE_SUBSCRIPTION_ID")
+    assert findings() == [("Credentials", False, "no subscription is named")]
+
+
+def test_power_of_a_vm_that_is_gone_is_not_found(world: World) -> None:
+    assert DRIVER.power
+    with pytest.raises(NotFoundError, match=r"Azure: .*web' was not found"):
+        DRIVER.power(args(), f"{GROUP}/g/providers/Microsoft.Compute/virtualMachines/web", Power.STOP)
+
+
+def test_only_what_bears_our_tag_is_an_orphan_and_a_group_with_more_in_it_stays(world: World) -> None:
+    for owner, name in (("abc", "ours"), ("abcd", "theirs")):
+        tags = {OWNER: owner, STACK: "prod", MACHINE: "web"}
+        group, network = f"{GROUP}/{name}", f"{GROUP}/{name}/providers/Microsoft.Network"
+        world.put("resourceGroups", group, {"name": name, "location": "westus2", "tags": tags})
+        for kind in ("virtualNetworks", "networkInterfaces"):
+            world.put(kind, f"{network}/{kind}/{name}", {"name": name, "location": "westus2", "tags": tags})
+    assert DRIVER.orphans
+    card, network, group = DRIVER.orphans(args(), {OWNER: "abc"})
+    assert [(each.kind, each.name, each.stack, each.machine) for each in (card, network, group)] == [
+        ("network interface", "ours", "prod", "web"),
+        ("network", "ours", "prod", "web"),
+        ("resource group", "ours", "prod", "web"),
+    ]
+    with pytest.raises(HostError, match="resource group ours is not empty: it has ours"):
+        group.delete()
+    card.delete()
+    network.delete()
+    group.delete()
+    assert [each.rpartition("%")[2] for each in world.left()] == ["theirs"] * 3
+
+
+def test_a_rule_has_sources_of_one_family_and_the_network_is_kept_out() -> None:
+    both = spec(allow_cidrs=("203.0.113.0/24", "2001:db8::/32"))
+    rules = list(azure._rules(both, args(open_port=("53/udp",))))
+    assert [
+        (rule.access, rule.protocol, rule.destination_port_range, rule.source_address_prefix) for rule in rules
+    ] == [
+        ("Allow", "Tcp", "22", "203.0.113.0/24"),
+        ("Allow", "Tcp", "22", "2001:db8::/32"),
+        ("Allow", "Tcp", "2376", "203.0.113.0/24"),
+        ("Allow", "Tcp", "2376", "2001:db8::/32"),
+        ("Allow", "Udp", "53", "0.0.0.0/0"),
+        ("Allow", "Udp", "53", "::/0"),
+        ("Deny", "*", "*", "VirtualNetwork"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "sku"),
+    [
+        ("Standard_B2ls_v2", "server"),
+        ("Standard_D2ps_v5", "server-arm64"),
+        ("Standard_B2pts_v2", "server-arm64"),
+        ("Standard_E4-2ds_v5", "server"),
+    ],
+)
+def test_the_image_fits_the_processor(size: str, sku: str) -> None:
+    assert azure._image(args(size=size)).sku == sku
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"ssh_user": "root"}, "Azure lets no user be called root"),
+        ({"image": "ubuntu-24.04"}, "'ubuntu-24.04' is no image of Azure"),
+        ({"no_public_ip": True}, "without a public address only the private one is left"),
+    ],
+)
+def test_what_azure_would_refuse_late_is_refused_at_once(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        DRIVER.check(spec(), args(**options))
+    assert (raised.value.message, raised.value.machine) == (said, "web")
+
+
+def test_a_machine_without_a_public_address_may_have_its_private_one_only() -> None:
+    declared = replace(spec(), private_address_only=True)
+    assert DRIVER.check(declared, args(no_public_ip=True)) == declared
+
+
+def test_the_policy_is_a_role_that_azure_takes() -> None:
+    role = json.loads(DRIVER.policy)
+    assert len(role["Actions"]) == len(set(role["Actions"]))
+    assert {"Microsoft.Compute/virtualMachines/start/action", "Microsoft.Compute/skus/read"} <= set(role["Actions"])
