@@ -203,7 +203,12 @@ def _port(
 
 
 def _network(args: OpenStackArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    found = openstack.networking.get_network_output(name=args.net_name, region=args.region or None, opts=_as(opts))
+    found = openstack.networking.get_network_output(
+        name=args.net_name or None,
+        external=None if args.net_name else False,
+        region=args.region or None,
+        opts=_as(opts),
+    )
     return found.id
 
 
