@@ -197,6 +197,14 @@ def _type(_world: World, request: api.Request) -> Any:
     return {"name": kind, "guestCpus": TYPES[kind]}
 
 
+def _instance(world: World, request: api.Request) -> Any:
+    found = world.get("instances", request.parts[0])
+    if found is None:
+        raise _missing(request)
+    access = {"natIP": found["address"]} if found["address"] else {}
+    return {"networkInterfaces": [{"networkIP": found["internal"], "accessConfigs": [access]}]}
+
+
 def _listed(world: World, request: api.Request) -> Any:
     key, wanted = request.query["filter"].removeprefix("labels.").split("=")
     found: dict[str, Any] = {}
@@ -250,6 +258,7 @@ def _routes(public_key: bytes) -> dict[str, api.Route]:
         rf"GET {compute}([\w-]+)/zones/([\w-]+)/machineTypes/([\w-]+)": _type,
         rf"GET {compute}{PROJECT}/aggregated/instances": _listed,
         rf"GET {compute}{PROJECT}/global/firewalls": _firewalls,
+        rf"GET /compute/v1/(projects/{PROJECT}/zones/[\w-]+/instances/[\w-]+)": _instance,
         rf"DELETE /compute/v1/(projects/{PROJECT}/[\w/-]+)": _delete,
         rf"POST {compute}{PROJECT}/[\w/-]+/operations/operation-1/wait": lambda _world, _request: {"status": "DONE"},
     }

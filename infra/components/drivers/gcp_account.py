@@ -233,3 +233,12 @@ def _delete(who: Login, place: str) -> None:
         raise HostError(f"Google: {failures[0]['message']}")
     if operation["status"] != "DONE":
         raise HostError(f"Google did not delete {place}", mend="mctl orphans --provider gcp")
+
+
+def find(args: Any, instance_id: str) -> str:
+    """Give the address of a VM by its name in the zone, or by its path: `projects/…/zones/…/instances/…`."""
+    who = login(args.project)
+    place = instance_id if "/" in instance_id else f"projects/{who.project}/zones/{args.zone}/instances/{instance_id}"
+    card = who.ask(COMPUTE, place)["networkInterfaces"][0]
+    addresses = [access["natIP"] for access in card.get("accessConfigs", ()) if access.get("natIP")]
+    return str(card["networkIP"] if args.use_internal_ip or args.use_internal_ip_only else next(iter(addresses), ""))

@@ -13,7 +13,7 @@ from pulumi.runtime import rpc
 from ruamel.yaml import YAML
 
 from infra.components.drivers import Finding, Identity, gcp_account, load, read_args
-from infra.errors import MctlError, UsageError
+from infra.errors import MctlError, NotFoundError, UsageError
 from infra.machine import MachineSpec
 from tests.clouds import gcp as cloud
 from tests.clouds import instances
@@ -239,6 +239,19 @@ def test_orphans_are_ours_alone_and_go_for_good(world: World, monkeypatch: pytes
     assert [each.rpartition("%")[2] for each in world.left()] == ["theirs", "theirs"]
     with pytest.raises(MctlError, match="was not found"):
         found[0].delete()
+
+
+def test_an_instance_is_found_by_its_name_or_its_path(world: World) -> None:
+    place = "projects/mctl-tests/zones/us-central1-a/instances/old"
+    world.put("instances", place, {"address": "198.51.100.3", "internal": "10.128.0.3"})
+    args = read_args(DRIVER, "", {})
+    assert DRIVER.find
+    assert (DRIVER.find(args, "old"), DRIVER.find(args, place)) == ("198.51.100.3", "198.51.100.3")
+    assert DRIVER.find(read_args(DRIVER, "", {"use_internal_ip": True}), "old") == "10.128.0.3"
+    world.put("instances", place, {"address": "", "internal": "10.128.0.3"})
+    assert DRIVER.find(args, "old") == ""
+    with pytest.raises(NotFoundError):
+        DRIVER.find(args, "new")
 
 
 def test_the_policy_is_a_role_that_google_takes() -> None:
