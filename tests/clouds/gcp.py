@@ -15,7 +15,6 @@ import pulumi_gcp as gcp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from infra.components.drivers.gcp_account import PERMISSIONS
 from infra.plugins.server import Operation, PluginError
 from infra.plugins.wire import Properties, plain
 from tests.clouds import api, instances
@@ -186,11 +185,24 @@ def _region(world: World, request: api.Request) -> Any:
     return {"quotas": [{"metric": "CPUS", "limit": _limit(world), "usage": _limit(world) - _left(world)}]}
 
 
+def _granted(world: World, request: api.Request) -> Any:
+    denied = world.fault("denied") or ()
+    return {"permissions": [each for each in request.body["permissions"] if each not in denied]}
+
+
 def _type(_world: World, request: api.Request) -> Any:
     _, zone, kind = request.parts
     if zone not in ZONES or kind not in TYPES:
         raise _missing(request)
     return {"name": kind, "guestCpus": TYPES[kind]}
+
+
+def _instance(world: World, request: api.Request) -> Any:
+    found = world.get("instances", request.parts[0])
+    if found is None:
+        raise _missing(request)
+    access = {"natIP": found["address"]} if found["address"] else {}
+    return {"networkInterfaces": [{"networkIP": found["internal"], "accessConfigs": [access]}]}
 
 
 def _listed(world: World, request: api.Request) -> Any:
@@ -241,11 +253,12 @@ def _routes(public_key: bytes) -> dict[str, api.Route]:
     compute = "/compute/v1/projects/"
     return {
         "POST /token": token,
-        rf"POST /v1/projects/{PROJECT}:testIamPermissions": lambda _world, _request: {"permissions": PERMISSIONS},
+        rf"POST /v1/projects/{PROJECT}:testIamPermissions": _granted,
         rf"GET {compute}([\w-]+)/regions/([\w-]+)": _region,
         rf"GET {compute}([\w-]+)/zones/([\w-]+)/machineTypes/([\w-]+)": _type,
         rf"GET {compute}{PROJECT}/aggregated/instances": _listed,
         rf"GET {compute}{PROJECT}/global/firewalls": _firewalls,
+        rf"GET /compute/v1/(projects/{PROJECT}/zones/[\w-]+/instances/[\w-]+)": _instance,
         rf"DELETE /compute/v1/(projects/{PROJECT}/[\w/-]+)": _delete,
         rf"POST {compute}{PROJECT}/[\w/-]+/operations/operation-1/wait": lambda _world, _request: {"status": "DONE"},
     }

@@ -276,5 +276,6 @@ DRIVER = Driver(
     account=gcp_account.account,
     policy=gcp_account.POLICY,
     orphans=gcp_account.orphans,
+    find=gcp_account.find,
     about=gcp_account.ABOUT,
 )

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import google.auth
@@ -18,6 +19,7 @@ import google.oauth2.credentials
 import requests
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
+from google.oauth2 import service_account
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
@@ -77,7 +79,7 @@ ABOUT = About(
 
 
 class Login(NamedTuple):
-    """Who one is at Google, and the project that goes with it; either text may be unknown and empty."""
+    """Who one is at Google, and in which project. email: empty where it is not known."""
 
     session: requests.Session
     project: str
@@ -90,7 +92,8 @@ class Login(NamedTuple):
             answer = self.session.request(method, url, timeout=SECONDS, **more)
             said = answer.json() if answer.content else {}
         except (GoogleAuthError, requests.RequestException) as error:
-            raise HostError(f"Google: {error}", mend=LOGIN) from None
+            said = error.args[0] if error.args else error
+            raise HostError(f"Google: {said}", mend=LOGIN) from None
         if answer.ok:
             return said
         kind = NotFoundError if answer.status_code == requests.codes.not_found else HostError
@@ -98,60 +101,56 @@ class Login(NamedTuple):
         raise kind(f"Google: {message}", mend="mctl doctor --provider gcp says what is missing")
 
 
-def login() -> Login:
-    """Log in as the plugin does. Raises PreCreateError where there are no credentials."""
+def login(project: str = "") -> Login:
+    """Log in as the plugin does. project: else that of the environment or the credentials. Raises PreCreateError."""
     try:
-        credentials, project = _credentials()
+        credentials, own = _credentials()
     except (GoogleAuthError, OSError, ValueError) as error:
-        raise PreCreateError(f"no credentials for Google: {str(error).splitlines()[0]}", mend=LOGIN) from None
-    named = next((os.environ[name] for name in PROJECTS if os.environ.get(name)), project)
+        said = str(error).partition("\n")[0]
+        raise PreCreateError(f"no credentials for Google: {said}", mend=LOGIN) from None
+    named = project or next((os.environ[name] for name in PROJECTS if os.environ.get(name)), own)
+    if not named:
+        raise PreCreateError("no project of Google is named", mend="export GOOGLE_PROJECT=ID, or --gcp-project ID")
     email = getattr(credentials, "service_account_email", "") or getattr(credentials, "account", "")
-    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    session = AuthorizedSession(credentials, refresh_status_codes=())  # type: ignore[no-untyped-call]
     session.mount("https://", HTTPAdapter(max_retries=TRIES))
-    return Login(session, named or "", email or "")
+    return Login(session, named, email or "")
 
 
 def _credentials() -> tuple[Any, str | None]:
-    found: tuple[Any, str | None]
-    key = os.environ.get(KEY, "").strip()
     if token := os.environ.get(TOKEN):
-        found = google.oauth2.credentials.Credentials(token), None  # type: ignore[no-untyped-call]
-    elif key.startswith("{"):
-        found = google.auth.load_credentials_from_dict(json.loads(key), scopes=[SCOPE])  # type: ignore[no-untyped-call]
-    elif key:
-        found = google.auth.load_credentials_from_file(key, scopes=[SCOPE])  # type: ignore[no-untyped-call]
-    else:
-        found = google.auth.default(scopes=[SCOPE])
-    return found
+        return google.oauth2.credentials.Credentials(token), None  # type: ignore[no-untyped-call]
+    key = os.environ.get(KEY, "").strip()
+    if not key:
+        return google.auth.default(scopes=[SCOPE])
+    facts = json.loads(key if key.startswith("{") else Path(key).expanduser().read_text())
+    load = service_account.Credentials.from_service_account_info
+    return load(facts, scopes=[SCOPE]), facts.get("project_id")  # type: ignore[no-untyped-call]
 
 
 def account(args: Any) -> Iterator[Finding]:
     """Say who one is, whether the machine type is to be had in the zone, which permissions and quota are there."""
     try:
-        who = login()
+        who = login(args.project)
     except PreCreateError as error:
-        yield Finding("Credentials", ok=False, value=error.message, mend=LOGIN)
-        return
-    project = args.project or who.project
-    if not project:
-        yield Finding("Project", ok=False, value="none is named", mend="export GOOGLE_PROJECT=ID, or --gcp-project ID")
+        yield Finding("Credentials", ok=False, value=error.message, mend=error.mend or "")
         return
     region = args.zone.rpartition("-")[0]
     try:
-        quotas = who.ask(COMPUTE, f"projects/{project}/regions/{region}")["quotas"]
+        quotas = who.ask(COMPUTE, f"projects/{who.project}/regions/{region}")["quotas"]
     except (HostError, NotFoundError) as error:
         mend = f"check --gcp-project and --gcp-zone, or log in otherwise: {LOGIN}"
         yield Finding("Account", ok=False, value=error.message, mend=mend)
         return
-    yield Finding("Account", ok=True, value=f"{who.email or 'a user'}, project {project}")
-    yield from _permissions(who, project)
-    yield from _room(who, project, args, {quota["metric"]: quota["limit"] - quota["usage"] for quota in quotas})
+    yield Finding("Account", ok=True, value=f"{who.email or 'a user'}, project {who.project}")
+    yield from _permissions(who)
+    yield from _room(who, args, {quota["metric"]: quota["limit"] - quota["usage"] for quota in quotas})
 
 
-def _permissions(who: Login, project: str) -> Iterator[Finding]:
+def _permissions(who: Login) -> Iterator[Finding]:
     asked = {"permissions": list(PERMISSIONS)}
     try:
-        said = who.ask(RESOURCES, f"projects/{project}:testIamPermissions", "POST", json=asked)
+        said = who.ask(RESOURCES, f"projects/{who.project}:testIamPermissions", "POST", json=asked)
     except (HostError, NotFoundError) as error:  # an API of its own, which a project may not have enabled
         yield Finding("Permissions", ok=False, value=f"unknown: {error.message}", needed=False)
         return
@@ -160,8 +159,8 @@ def _permissions(who: Login, project: str) -> Iterator[Finding]:
     yield Finding("Permissions", ok=not missing, value=value, mend="mctl policy gcp prints a role that has them")
 
 
-def _room(who: Login, project: str, args: Any, left: Mapping[str, float]) -> Iterator[Finding]:
-    place = f"projects/{project}/zones/{args.zone}/machineTypes/{args.machine_type}"
+def _room(who: Login, args: Any, left: Mapping[str, float]) -> Iterator[Finding]:
+    place = f"projects/{who.project}/zones/{args.zone}/machineTypes/{args.machine_type}"
     try:
         needs = who.ask(COMPUTE, place)["guestCpus"]
     except (HostError, NotFoundError) as error:
@@ -182,15 +181,14 @@ def _room(who: Login, project: str, args: Any, left: Mapping[str, float]) -> Ite
 
 def orphans(args: Any, tags: Mapping[str, str]) -> Iterator[Orphan]:
     """List VMs by their label, and firewall rules, which bear none, by their description."""
-    who = login()
-    project = args.project or who.project
+    who = login(args.project)
     owner = tags[ownership.OWNER]
     label = {"filter": f"labels.{ownership.OWNER}={owner}"}
-    for zone in _pages(who, f"projects/{project}/aggregated/instances", label):
+    for zone in _pages(who, f"projects/{who.project}/aggregated/instances", label):
         for instance in zone[1].get("instances", ()):
             own = {item["key"]: item["value"] for item in instance["metadata"].get("items", ())}
             yield from _orphan(who, "VM", instance, owner, own)
-    for rule in _pages(who, f"projects/{project}/global/firewalls", {}):
+    for rule in _pages(who, f"projects/{who.project}/global/firewalls", {}):
         own = {}
         with suppress(ValueError):
             own = json.loads(rule.get("description") or "{}")
@@ -235,3 +233,12 @@ def _delete(who: Login, place: str) -> None:
         raise HostError(f"Google: {failures[0]['message']}")
     if operation["status"] != "DONE":
         raise HostError(f"Google did not delete {place}", mend="mctl orphans --provider gcp")
+
+
+def find(args: Any, instance_id: str) -> str:
+    """Give the address of a VM by its name in the zone, or by its path: `projects/…/zones/…/instances/…`."""
+    who = login(args.project)
+    place = instance_id if "/" in instance_id else f"projects/{who.project}/zones/{args.zone}/instances/{instance_id}"
+    card = who.ask(COMPUTE, place)["networkInterfaces"][0]
+    addresses = [access["natIP"] for access in card.get("accessConfigs", ()) if access.get("natIP")]
+    return str(card["networkIP"] if args.use_internal_ip or args.use_internal_ip_only else next(iter(addresses), ""))
