@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 from infra.stacks.progress import owner
 from infra.stacks.store import MACHINE, Change
 
-# What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py.
+# What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py. Of other types, what is known to take
+# none: some of what is left is changed in place too, but a warning too many loses nothing.
+VM = re.compile(r":(\w*Instance|Droplet|VirtualMachine|VirtualGuest|\w*Vm)$")
 RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards"}}
+HARMLESS = {"tags", "tagsAll", "volumeTags", "labels", "metadata", "name", "displayName", "monitoring", "description"}
+HARMLESS |= {"vpcSecurityGroupIds", "securityGroups", "securityGroupIds", "deletionProtection"}
 IN_STATE_ALONE = ("tls:", "mctl:", "pulumi:")  # what the machine learns of these it learns by a command
 
 
@@ -80,6 +85,9 @@ def _effect(change: Change) -> Effect:
     if change.kind.startswith("command:"):
         restarts = change.op == "update" and change.resource.endswith(("-install", "-configure"))
         return Effect.ENGINE if restarts else Effect.IN_PLACE
-    if change.op == "update" and set(change.why).isdisjoint(RESTARTING.get(change.kind, change.why)):
+    if not VM.search(change.kind):  # a key, a firewall or an address: containers don't notice
+        return Effect.IN_PLACE
+    restarting = RESTARTING.get(change.kind, set(change.why) - HARMLESS)
+    if change.op == "update" and set(change.why).isdisjoint(restarting):
         return Effect.IN_PLACE
     return {"update": Effect.RESTART, "create": Effect.MAKE}.get(change.op, Effect.REPLACE)
