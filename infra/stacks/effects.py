@@ -10,7 +10,7 @@ from typing import Any
 from infra.stacks.progress import owner
 from infra.stacks.store import MACHINE, Change
 
-# What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py. Of other types, what is known to take
+# What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py. Of others, what is known to take
 # none: some of what is left is changed in place too, but a warning too many loses nothing.
 VM = re.compile(r":(\w*Instance|Droplet|VirtualMachine|VirtualGuest|\w*Vm)$")
 RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards"}}
