@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
@@ -11,6 +12,8 @@ from infra.stacks.store import MACHINE, Change
 
 # What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py.
 RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards"}}
+# What a cloud has beside a VM, and changes without touching it.
+BESIDE_A_VM = re.compile(r":(Key[Pp]air|SshKey|Firewall|Sec(urity)?Group(Rule)?|InstanceState)$")
 IN_STATE_ALONE = ("tls:", "mctl:", "pulumi:")  # what the machine learns of these it learns by a command
 
 
@@ -75,7 +78,7 @@ def _is_off(change: Change, entry: Mapping[str, Any]) -> bool:
 def _effect(change: Change) -> Effect:
     if change.kind == MACHINE:
         return {"create": Effect.MAKE, "delete": Effect.REMOVE}.get(change.op, Effect.IN_PLACE)
-    if change.kind.startswith(IN_STATE_ALONE):
+    if change.kind.startswith(IN_STATE_ALONE) or BESIDE_A_VM.search(change.kind):
         return Effect.IN_PLACE
     if change.kind.startswith("command:"):
         restarts = change.op == "update" and change.resource.endswith(("-install", "-configure"))

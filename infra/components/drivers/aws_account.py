@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -154,15 +155,23 @@ def _quota(client: Any, args: AwsArgs, needed: int) -> Iterator[Finding]:
         mend = "mctl policy aws prints the permissions needed"
         yield Finding("Quota", ok=False, value=error.message, mend=mend, needed=False)
         return
-    left = most - sum(
-        each["CpuOptions"]["CoreCount"] * each["CpuOptions"]["ThreadsPerCore"]
-        for each in _instances(client, {"instance-state-name": ["pending", "running"]})
-        if each["InstanceType"][0] in STANDARD_FAMILIES
-        and (each.get("InstanceLifecycle") == "spot") == args.request_spot_instance
-    )
+    left = most - _vcpus(client, args.request_spot_instance)
     value = f"{left} of {most} vCPUs left"
     mend = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} --desired-value N"
     yield Finding("Quota", ok=left >= needed, value=value, mend=mend)
+
+
+def _vcpus(client: Any, spot: bool) -> int:  # noqa: FBT001 - it is one of two counts
+    """Count those of what runs."""
+    running = Counter(
+        each["InstanceType"]
+        for each in _instances(client, {"instance-state-name": ["pending", "running"]})
+        if each["InstanceType"][0] in STANDARD_FAMILIES and (each.get("InstanceLifecycle") == "spot") == spot
+    )
+    if not running:
+        return 0
+    kinds = _asked(lambda: client.describe_instance_types(InstanceTypes=list(running)))["InstanceTypes"]
+    return sum(kind["VCpuInfo"]["DefaultVCpus"] * running[kind["InstanceType"]] for kind in kinds)
 
 
 def _instances(client: Any, filters: Mapping[str, Sequence[str]]) -> list[Any]:
@@ -186,7 +195,7 @@ def orphans(args: AwsArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:
         delete = partial(client.delete_security_group, GroupId=each["GroupId"])
         yield _orphan("security group", each["GroupId"], each, delete)
     for each in _asked(lambda: client.describe_key_pairs(Filters=named))["KeyPairs"]:
-        delete = partial(client.delete_key_pair, KeyPairId=each["KeyPairId"])
+        delete = partial(client.delete_key_pair, KeyName=each["KeyName"])
         yield _orphan("key pair", each["KeyName"], each, delete)
 
 

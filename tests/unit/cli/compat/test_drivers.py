@@ -108,9 +108,9 @@ def test_a_provider_of_mctl_is_a_driver_too() -> None:
     [
         ("generic", UsageError, "generic driver requires the --generic-ip-address option"),
         (
-            "amazonec2",
+            "google",
             PreCreateError,
-            "driver amazonec2 is provider aws of mctl, which this version does not have yet",
+            "driver google is provider gcp of mctl, which this version does not have yet",
         ),
         (
             "rackspace",

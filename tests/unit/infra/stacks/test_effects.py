@@ -22,6 +22,9 @@ VM, COMMAND, MACHINE = "hypervisor:index:VirtualMachine", "command:remote:Comman
         (Change("web-vm", VM, "update", ("memory",)), Effect.RESTART),
         (Change("web-vm", VM, "replace", ("image",)), Effect.REPLACE),
         (Change("web", MACHINE, "create", ()), Effect.MAKE),
+        (Change("web-firewall", "aws:ec2/securityGroup:SecurityGroup", "update", ("ingress",)), Effect.IN_PLACE),
+        (Change("web-power", "aws:ec2transitgateway/instanceState:InstanceState", "replace", ()), Effect.IN_PLACE),
+        (Change("web-instance", "aws:ec2/instance:Instance", "replace", ("userData",)), Effect.REPLACE),
         (Change("web-vm", "other:index:Server", "update", ("size",)), Effect.RESTART),
     ],
 )
