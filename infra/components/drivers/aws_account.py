@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEBIAN = "136693071363"  # https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
 # Codes of https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
-WOULD_WORK, FORBIDDEN = "DryRunOperation", "UnauthorizedOperation"
+FORBIDDEN = ("UnauthorizedOperation", "AccessDenied")
 STANDARD_FAMILIES = "acdhimrtz"
 # https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html, of those families, in vCPUs.
 ON_DEMAND_QUOTA, SPOT_QUOTA = "L-1216C47A", "L-34B43A08"
@@ -125,12 +125,13 @@ def _permissions(client: Any, args: AwsArgs, image: str) -> Iterator[Finding]:
             **place,
         ),
     }
-    missing = [action for action, call in tries.items() if _refusal(call) == FORBIDDEN]
+    missing = [action for action, call in tries.items() if _refusal(call) in FORBIDDEN]
     value = f"missing: {', '.join(missing)}" if missing else "to make machines"
     yield Finding("Permissions", ok=not missing, value=value, mend="mctl policy aws prints those needed")
 
 
 def _refusal(call: Callable[..., Any]) -> str:
+    """Give the code that a dry run ends with: `DryRunOperation` where it would work."""
     from botocore.exceptions import ClientError
 
     def dry_run() -> str:
@@ -138,7 +139,7 @@ def _refusal(call: Callable[..., Any]) -> str:
             call(DryRun=True)
         except ClientError as error:
             return str(error.response["Error"]["Code"])
-        return WOULD_WORK
+        return ""
 
     return str(_asked(dry_run))
 
