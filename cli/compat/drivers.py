@@ -20,6 +20,7 @@ from infra.errors import PreCreateError, UsageError
 # The provider that is to take a driver's machines, where it is called otherwise.
 PROVIDERS = {
     "amazonec2": "aws",
+    "google": "gcp",
     "vmwarevcloudair": "vcd",
     "vmwarevsphere": "vsphere",
 }

@@ -284,8 +284,8 @@ ABOUT = About(
         "allowed networks only."
     ),
     costs=(
-        "The instance, by the second while it runs; its disk and its public address until it is removed, the address "
-        "while it runs. Key pair and security group are free."
+        "The instance and its public address while it runs, by the second; its disk until it is removed. Key pair and "
+        "security group are free."
     ),
 )
 ACTIONS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 DEBIAN = "136693071363"  # https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
 # Codes of https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
-WOULD_WORK, FORBIDDEN = "DryRunOperation", "UnauthorizedOperation"
+FORBIDDEN = ("UnauthorizedOperation", "AccessDenied")
 STANDARD_FAMILIES = "acdhimrtz"
 # https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html, of those families, in vCPUs.
 ON_DEMAND_QUOTA, SPOT_QUOTA = "L-1216C47A", "L-34B43A08"
@@ -124,12 +125,13 @@ def _permissions(client: Any, args: AwsArgs, image: str) -> Iterator[Finding]:
             **place,
         ),
     }
-    missing = [action for action, call in tries.items() if _refusal(call) == FORBIDDEN]
+    missing = [action for action, call in tries.items() if _refusal(call) in FORBIDDEN]
     value = f"missing: {', '.join(missing)}" if missing else "to make machines"
     yield Finding("Permissions", ok=not missing, value=value, mend="mctl policy aws prints those needed")
 
 
 def _refusal(call: Callable[..., Any]) -> str:
+    """Give the code that a dry run ends with: `DryRunOperation` where it would work."""
     from botocore.exceptions import ClientError
 
     def dry_run() -> str:
@@ -137,7 +139,7 @@ def _refusal(call: Callable[..., Any]) -> str:
             call(DryRun=True)
         except ClientError as error:
             return str(error.response["Error"]["Code"])
-        return WOULD_WORK
+        return ""
 
     return str(_asked(dry_run))
 
@@ -154,15 +156,23 @@ def _quota(client: Any, args: AwsArgs, needed: int) -> Iterator[Finding]:
         mend = "mctl policy aws prints the permissions needed"
         yield Finding("Quota", ok=False, value=error.message, mend=mend, needed=False)
         return
-    left = most - sum(
-        each["CpuOptions"]["CoreCount"] * each["CpuOptions"]["ThreadsPerCore"]
-        for each in _instances(client, {"instance-state-name": ["pending", "running"]})
-        if each["InstanceType"][0] in STANDARD_FAMILIES
-        and (each.get("InstanceLifecycle") == "spot") == args.request_spot_instance
-    )
+    left = most - _vcpus(client, args.request_spot_instance)
     value = f"{left} of {most} vCPUs left"
     mend = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} --desired-value N"
     yield Finding("Quota", ok=left >= needed, value=value, mend=mend)
+
+
+def _vcpus(client: Any, spot: bool) -> int:  # noqa: FBT001 - it is one of two counts
+    """Count those of what runs."""
+    running = Counter(
+        each["InstanceType"]
+        for each in _instances(client, {"instance-state-name": ["pending", "running"]})
+        if each["InstanceType"][0] in STANDARD_FAMILIES and (each.get("InstanceLifecycle") == "spot") == spot
+    )
+    if not running:
+        return 0
+    kinds = _asked(lambda: client.describe_instance_types(InstanceTypes=list(running)))["InstanceTypes"]
+    return sum(kind["VCpuInfo"]["DefaultVCpus"] * running[kind["InstanceType"]] for kind in kinds)
 
 
 def _instances(client: Any, filters: Mapping[str, Sequence[str]]) -> list[Any]:
@@ -186,7 +196,7 @@ def orphans(args: AwsArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:
         delete = partial(client.delete_security_group, GroupId=each["GroupId"])
         yield _orphan("security group", each["GroupId"], each, delete)
     for each in _asked(lambda: client.describe_key_pairs(Filters=named))["KeyPairs"]:
-        delete = partial(client.delete_key_pair, KeyPairId=each["KeyPairId"])
+        delete = partial(client.delete_key_pair, KeyName=each["KeyName"])
         yield _orphan("key pair", each["KeyName"], each, delete)
 
 

@@ -121,11 +121,11 @@ def test_a_failed_pre_create_check_exits_3(docker_machine: DockerMachine) -> Non
 
 
 def test_a_driver_that_has_no_provider_yet_exits_3_once_its_flags_are_read(docker_machine: DockerMachine) -> None:
-    line = "create --driver=amazonec2 --amazonec2-region=eu-west-1 -amazonec2-open-port 80 --amazonec2-monitoring x"
+    line = "create --driver=google --google-zone=europe-west3-a -google-open-port 80 --google-preemptible x"
     assert docker_machine(*line.split()) == Ran(
         3,
         "",
-        'Error with pre-create check: "driver amazonec2 is provider aws of mctl, which this version does not have '
+        'Error with pre-create check: "driver google is provider gcp of mctl, which this version does not have '
         'yet"\n'
         f"  hint: drivers that work here: {', '.join(sorted({*TABLE, *STAND_INS}))}\n",
     )
