@@ -12,15 +12,10 @@ from infra.stacks.store import MACHINE, Change
 
 # What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py. Of others, what is known to take
 # none: some of what is left is changed in place too, but a warning too many loses nothing.
-VM = re.compile(r":(\w*Instance|Droplet|VirtualMachine|VirtualGuest|\w*Vm)$")
+VM = re.compile(r":(Instance|ComputeInstance|Droplet|VirtualMachine|VirtualGuest|\w*Vm)$")
 RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards"}}
-<<<<<<< HEAD
 HARMLESS = {"tags", "tagsAll", "volumeTags", "labels", "metadata", "name", "displayName", "monitoring", "description"}
 HARMLESS |= {"vpcSecurityGroupIds", "securityGroups", "securityGroupIds", "deletionProtection"}
-=======
-# What a cloud has beside a VM, and changes without touching it.
-BESIDE_A_VM = re.compile(r":(Key[Pp]air|SshKey|Firewall|Sec(urity)?Group(Rule)?|InstanceState)$")
->>>>>>> wD
 IN_STATE_ALONE = ("tls:", "mctl:", "pulumi:")  # what the machine learns of these it learns by a command
 
 
@@ -85,7 +80,7 @@ def _is_off(change: Change, entry: Mapping[str, Any]) -> bool:
 def _effect(change: Change) -> Effect:
     if change.kind == MACHINE:
         return {"create": Effect.MAKE, "delete": Effect.REMOVE}.get(change.op, Effect.IN_PLACE)
-    if change.kind.startswith(IN_STATE_ALONE) or BESIDE_A_VM.search(change.kind):
+    if change.kind.startswith(IN_STATE_ALONE):
         return Effect.IN_PLACE
     if change.kind.startswith("command:"):
         restarts = change.op == "update" and change.resource.endswith(("-install", "-configure"))

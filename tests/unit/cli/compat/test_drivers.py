@@ -117,15 +117,9 @@ def test_a_provider_of_mctl_is_a_driver_too() -> None:
     [
         ("generic", UsageError, "generic driver requires the --generic-ip-address option"),
         (
-<<<<<<< HEAD
             "vmwarevcloudair",
             PreCreateError,
             "driver vmwarevcloudair is provider vcd of mctl, which this version does not have yet",
-=======
-            "google",
-            PreCreateError,
-            "driver google is provider gcp of mctl, which this version does not have yet",
->>>>>>> wD
         ),
         ("none", UsageError, "none driver requires the --none-url option"),
     ],

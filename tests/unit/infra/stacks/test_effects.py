@@ -22,19 +22,13 @@ VM, COMMAND, MACHINE = "hypervisor:index:VirtualMachine", "command:remote:Comman
         (Change("web-vm", VM, "update", ("memory",)), Effect.RESTART),
         (Change("web-vm", VM, "replace", ("image",)), Effect.REPLACE),
         (Change("web", MACHINE, "create", ()), Effect.MAKE),
-<<<<<<< HEAD
         (Change("web-vm", "gcp:compute/instance:Instance", "update", ("machineType",)), Effect.RESTART),
         (Change("web-vm", "aws:ec2/instance:Instance", "update", ("tags", "tagsAll")), Effect.IN_PLACE),
         (Change("web-vm", "aws:ec2/instance:Instance", "replace", ("ami",)), Effect.REPLACE),
         (Change("web-droplet", "digitalocean:index/droplet:Droplet", "update", ("size",)), Effect.RESTART),
         (Change("web-group", "aws:ec2/securityGroup:SecurityGroup", "update", ("ingress",)), Effect.IN_PLACE),
         (Change("web-key", "digitalocean:index/sshKey:SshKey", "replace", ("publicKey",)), Effect.IN_PLACE),
-=======
-        (Change("web-firewall", "aws:ec2/securityGroup:SecurityGroup", "update", ("ingress",)), Effect.IN_PLACE),
         (Change("web-power", "aws:ec2transitgateway/instanceState:InstanceState", "replace", ()), Effect.IN_PLACE),
-        (Change("web-instance", "aws:ec2/instance:Instance", "replace", ("userData",)), Effect.REPLACE),
-        (Change("web-vm", "other:index:Server", "update", ("size",)), Effect.RESTART),
->>>>>>> wD
     ],
 )
 def test_a_change_means_what_it_takes(change: Change, effect: Effect) -> None:
