@@ -96,6 +96,7 @@ async def ask(command: Sequence[str], variables: Mapping[str, str] | None = None
     except BaseException as error:
         if asked.returncode is None:
             asked.kill()
+            await asked.wait()
         if isinstance(error, TimeoutError):
             raise PluginError(f"{command[0]} {command[1]} gave no answer in {COMMAND_SECONDS} s") from None
         raise
