@@ -121,12 +121,12 @@ def test_a_failed_pre_create_check_exits_3(docker_machine: DockerMachine) -> Non
 
 
 def test_a_driver_that_has_no_provider_yet_exits_3_once_its_flags_are_read(docker_machine: DockerMachine) -> None:
-    line = "create --driver=google --google-zone=europe-west3-a -google-open-port 80 --google-preemptible x"
+    line = "create --driver=vmwarevcloudair --vmwarevcloudair-cpu-count=2 -vmwarevcloudair-vdcid 80 x"
     assert docker_machine(*line.split()) == Ran(
         3,
         "",
-        'Error with pre-create check: "driver google is provider gcp of mctl, which this version does not have '
-        'yet"\n'
+        'Error with pre-create check: "driver vmwarevcloudair is provider vcd of mctl, which this version does '
+        'not have yet"\n'
         f"  hint: drivers that work here: {', '.join(sorted({*TABLE, *STAND_INS}))}\n",
     )
 
