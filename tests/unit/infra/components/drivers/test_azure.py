@@ -66,10 +66,11 @@ def test_credentials_that_are_wrong_or_not_for_the_plugin_are_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARM_CLIENT_SECRET", "another")
-    ((name, ok, value),) = findings()
-    assert (name, ok) == ("Credentials", False)
-    assert "Invalid client secret provided" in value
-    assert "another" not in value
+    assert DRIVER.account
+    (finding,) = DRIVER.account(args())
+    assert (finding.name, finding.ok) == ("Credentials", False)
+    assert "Invalid client secret provided" in finding.value
+    assert "another" not in finding.value
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "another")
     monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION)
     monkeypatch.delenv("ARM_SUBSCRIPTION_ID")
@@ -88,10 +89,10 @@ def test_power_of_a_vm_that_is_gone_is_not_found(world: World) -> None:
 def test_only_what_bears_our_tag_is_an_orphan_and_a_group_with_more_in_it_stays(world: World) -> None:
     for owner, name in (("abc", "ours"), ("abcd", "theirs")):
         tags = {OWNER: owner, STACK: "prod", MACHINE: "web"}
-        parent = f"{GROUP}/{name}/providers/Microsoft.Network"
-        world.put("resourceGroups", f"{GROUP}/{name}", {"name": name, "location": "westus2", "tags": tags})
+        where, there = f"{GROUP}/{name}", f"{GROUP}/{name}/providers/Microsoft.Network"
+        world.put("resourceGroups", where, {"name": name, "location": "westus2", "tags": tags})
         for kind in ("virtualNetworks", "networkInterfaces"):
-            world.put(kind, f"{parent}/{kind}/{name}", {"name": name, "location": "westus2", "tags": tags})
+            world.put(kind, f"{there}/{kind}/{name}", {"name": name, "location": "westus2", "tags": tags})
     assert DRIVER.orphans
     card, network, group = DRIVER.orphans(args(), {OWNER: "abc"})
     assert [(each.kind, each.name, each.stack, each.machine) for each in (card, network, group)] == [
