@@ -107,7 +107,8 @@ def _subnet(site: Site) -> pulumi.Input[str]:
         found = azure.network.get_subnet_output(
             resource_group_name=group or site.group, virtual_network_name=name, subnet_name=args.subnet
         )
-        return found.apply(lambda subnet: str(subnet.id))
+        looked_up: pulumi.Output[str] = found.apply(lambda subnet: str(subnet.id))
+        return looked_up
     network = azure.network.VirtualNetwork(
         f"{site.spec.name}-network",
         resource_group_name=site.group,
@@ -124,7 +125,8 @@ def _subnet(site: Site) -> pulumi.Input[str]:
         address_prefix=args.subnet_prefix,
         opts=site.opts,
     )
-    return subnet.id
+    made: pulumi.Output[str] = subnet.id
+    return made
 
 
 def _firewall(site: Site) -> azure.network.NetworkSecurityGroup:
