@@ -21,7 +21,7 @@ from tests.unit.infra.components.test_engine import awaited
 
 REGION = "us-east-1"
 OURS = {"mctl-owner": "ours", "mctl-stack": "prod", "mctl-machine": "web"}
-LOOKED_UP = {
+LOOKED_UP: dict[str, dict[str, Any]] = {
     "aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": ["arm64"]},
     "aws:ec2/getAmi:getAmi": {"id": "ami-debian"},
     "aws:ec2/getInstance:getInstance": {"publicIp": "203.0.113.9", "privateIp": "10.0.0.9"},
@@ -52,7 +52,7 @@ class Recorder(pulumi.runtime.Mocks):
         self.made[args.typ.rpartition(":")[2]] = dict(args.inputs)
         return f"{args.name}-id", {"keyName": "web-key-1", **args.inputs}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
         self.asked[args.token] = dict(args.args)
         return LOOKED_UP[args.token]
 
@@ -111,7 +111,7 @@ def test_everything_bears_the_tags_and_the_instance_is_closed(recorder: Recorder
     ],
 )
 def test_instance_and_security_group_are_in_one_vpc(
-    recorder: Recorder, options: dict[str, str], vpc: str | None, subnet: str | None
+    recorder: Recorder, options: dict[str, Any], vpc: str | None, subnet: str | None
 ) -> None:
     declare(AwsArgs(**options))
     assert (recorder.made["SecurityGroup"].get("vpcId"), recorder.made["Instance"].get("subnetId")) == (vpc, subnet)
@@ -240,7 +240,7 @@ def test_without_credentials_one_learns_where_they_come_from(monkeypatch: pytest
 )
 @pytest.mark.usefixtures("cloud")
 def test_what_a_create_would_lack_is_found_before(
-    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], name: str, value: str
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], name: str, value: str
 ) -> None:
     found = account(monkeypatch, AwsArgs(**options))
     assert [(each.name, each.value) for each in found.values() if not each.ok] == [(name, value)]
