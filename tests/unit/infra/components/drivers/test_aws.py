@@ -21,7 +21,7 @@ from tests.unit.infra.components.test_engine import awaited
 
 REGION = "us-east-1"
 OURS = {"mctl-owner": "ours", "mctl-stack": "prod", "mctl-machine": "web"}
-LOOKED_UP = {
+LOOKED_UP: dict[str, dict[str, Any]] = {
     "aws:ec2/getInstanceType:getInstanceType": {"supportedArchitectures": ["arm64"]},
     "aws:ec2/getAmi:getAmi": {"id": "ami-debian"},
     "aws:ec2/getInstance:getInstance": {"publicIp": "203.0.113.9", "privateIp": "10.0.0.9"},
