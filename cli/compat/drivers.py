@@ -115,6 +115,9 @@ def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dic
 def _hand_on(own: Mapping[str, flags.Flag], values: Mapping[str, flags.Value]) -> set[str]:
     """Put credentials where the vendor's own chain finds them: mctl takes none as options, and keeps none."""
     handed = {flag: own[flag].env for flag in values if own[flag].env and CREDENTIAL.search(flag)}
+    # Azure's plugin reads the names of its own chain only: https://www.pulumi.com/registry/packages/azure-native/
+    own_chain = {f"ARM_{env[6:]}": str(values[flag]) for flag, env in handed.items() if env.startswith("AZURE_")}
+    os.environ.update(own_chain)
     fresh = [variable for flag, variable in handed.items() if os.environ.get(variable) != str(values[flag])]
     os.environ.update({variable: str(values[flag]) for flag, variable in handed.items()})
     if fresh:
