@@ -27,10 +27,12 @@ TABLE = {
     "generic": "infra.components.drivers.generic",
     "qemu": "infra.components.drivers.qemu",
     "softlayer": "infra.components.drivers.softlayer",
+    "vsphere": "infra.components.drivers.vsphere",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {
     "ibm": "softlayer",
+    "vmwarevsphere": "vsphere",
 }
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
 EXTRAS: dict[str, str] = {}
