@@ -72,6 +72,7 @@ def test_a_machine_from_create_to_rm(provider: str, open_cloud: Open) -> None:
         resized = shop.mctl("set", "web", *cloud.resize, "--yes")
         assert resized.code == 0, resized.err
         assert {key: the(world, cloud)[key] for key in cloud.resized} == cloud.resized
+        assert not instances.runs(world, the(world, cloud)["id"]), "what is off stays off"
 
     lost = the(world, cloud)
     instances.remove(world, lost["id"])
