@@ -22,15 +22,18 @@ PROVIDERS = {
     "amazonec2": "aws",
     "google": "gcp",
     "vmwarevcloudair": "vcd",
-    "vmwarevsphere": "vsphere",
 }
 # What some drivers had an option of their own for, and every machine of mctl has.
 USER_DATA = re.compile(r"-(userdata|custom-data|user-data-file|cloudinit)$")
 PRIVATE_ONLY = re.compile(r"-(private-address-only|use-internal-ip-only|private-net-only)$")
 CREDENTIAL = re.compile(
     r"-(access-key|secret-key|session-token|access-token|api-key|api-secret-key|client-id|client-secret|subscription-id"
-    r"|user|username|password|auth-url|tenant-(id|name)|domain-(id|name))$"
+    r"|user|username|password|auth-url|vcenter|tenant-(id|name)|domain-(id|name))$"
 )
+# What the plugins' own chains call docker-machine's variables.
+RENAMED = {"VSPHERE_USERNAME": "VSPHERE_USER"} | {
+    f"AZURE_{name}": f"ARM_{name}" for name in ("CLIENT_ID", "CLIENT_SECRET", "SUBSCRIPTION_ID")
+}
 
 
 class StandIn(NamedTuple):
@@ -114,10 +117,8 @@ def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dic
 
 def _hand_on(own: Mapping[str, flags.Flag], values: Mapping[str, flags.Value]) -> set[str]:
     """Put credentials where the vendor's own chain finds them: mctl takes none as options, and keeps none."""
-    handed = {flag: own[flag].env for flag in values if own[flag].env and CREDENTIAL.search(flag)}
-    # Azure's plugin reads the names of its own chain only: https://www.pulumi.com/registry/packages/azure-native/
-    own_chain = {f"ARM_{env[6:]}": str(values[flag]) for flag, env in handed.items() if env.startswith("AZURE_")}
-    os.environ.update(own_chain)
+    named = {flag: RENAMED.get(own[flag].env, own[flag].env) for flag in values}
+    handed = {flag: variable for flag, variable in named.items() if variable and CREDENTIAL.search(flag)}
     fresh = [variable for flag, variable in handed.items() if os.environ.get(variable) != str(values[flag])]
     os.environ.update({variable: str(values[flag]) for flag, variable in handed.items()})
     if fresh:

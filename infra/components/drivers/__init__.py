@@ -37,12 +37,14 @@ TABLE = {
     "softlayer": "infra.components.drivers.softlayer",
     "virtualbox": "infra.components.drivers.virtualbox",
     "vmwarefusion": "infra.components.drivers.vmwarefusion",
+    "vsphere": "infra.components.drivers.vsphere",
 }
 LIMIT = "20m"  # no provider takes longer for one resource
 ALIASES: dict[str, str] = {
     "amazonec2": "aws",
     "google": "gcp",
     "ibm": "softlayer",
+    "vmwarevsphere": "vsphere",
 }
 # The pip extra that brings a provider's SDK, where it is not called as the provider.
 EXTRAS: dict[str, str] = {

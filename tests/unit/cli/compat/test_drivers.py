@@ -128,3 +128,24 @@ def test_what_cannot_be_made_is_refused(driver: str, error: type[MctlError], mes
     with pytest.raises(error) as raised:
         drivers.options_of(driver, {})
     assert raised.value.message == message
+
+
+def test_vspheres_login_goes_where_the_vendors_chain_looks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    login: dict[str, flags.Value] = {
+        "vmwarevsphere-vcenter": "vc.example.com",
+        "vmwarevsphere-username": "ops",
+        "vmwarevsphere-password": "hush",
+    }
+    for variable in ("VSPHERE_VCENTER", "VSPHERE_USER", "VSPHERE_PASSWORD"):
+        monkeypatch.setenv(variable, "")
+    options: dict[str, flags.Value] = {"vmwarevsphere-datastore": "ssd", "vsphere-template": "debian-12"}
+    expected = ("vsphere", {"datastore": "ssd", "template": "debian-12"})
+    assert drivers.options_of("vmwarevsphere", login | options) == expected
+    assert [os.environ[name] for name in ("VSPHERE_VCENTER", "VSPHERE_USER", "VSPHERE_PASSWORD")] == [
+        "vc.example.com",
+        "ops",
+        "hush",
+    ]
+    assert "hush" not in capsys.readouterr().err

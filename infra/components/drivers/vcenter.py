@@ -1,0 +1,132 @@
+"""The part of vCenter's REST API that the vsphere driver needs: sessions, power, guests, tags.
+
+Source: https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import requests
+
+from infra.components.drivers import Power
+from infra.errors import HostError, NotFoundError
+
+# As the plugin has them: https://www.pulumi.com/registry/packages/vsphere/installation-configuration/
+SERVERS = ("VSPHERE_SERVER", "VSPHERE_VCENTER")
+USER, PASSWORD, UNVERIFIED = "VSPHERE_USER", "VSPHERE_PASSWORD", "VSPHERE_ALLOW_UNVERIFIED_SSL"
+CALL_SECONDS, GUEST_SECONDS, POWER_SECONDS, POLL_SECONDS = 60, 90, 600, 1.0
+ON, OFF = "POWERED_ON", "POWERED_OFF"
+MEND = "mctl doctor --provider vsphere says what is missing"
+
+
+def server() -> str:
+    """Give the vCenter that the environment names, or nothing."""
+    return next((os.environ[name] for name in SERVERS if os.environ.get(name)), "")
+
+
+def user() -> str:
+    """Give who logs in."""
+    return os.environ.get(USER, "")
+
+
+def missing() -> list[str]:
+    """List the variables without which nobody gets in."""
+    return [name for name in (USER, PASSWORD) if not os.environ.get(name)] + ([] if server() else [SERVERS[0]])
+
+
+class VCenter:
+    """A session. Every call raises HostError with what vCenter says, NotFoundError for what is not there."""
+
+    def __init__(self) -> None:
+        self._session = requests.Session()
+        if os.environ.get(UNVERIFIED, "").lower() in ("1", "t", "true"):
+            self._session.verify = False
+
+    def ask(self, method: str, path: str, *, body: Any = None, **query: str) -> Any:
+        """Call `/api/PATH`, and give what it answers."""
+        return self._call(method, path, query, json=body)
+
+    def log_in(self) -> None:
+        """Begin the session."""
+        login = (user(), os.environ.get(PASSWORD, ""))
+        self._session.headers["vmware-api-session-id"] = self._call("POST", "session", {}, auth=login)
+
+    def power_state(self, vm: str) -> str:
+        """Tell whether a VM is `POWERED_ON`, `POWERED_OFF` or `SUSPENDED`."""
+        return str(self.ask("GET", f"vcenter/vm/{vm}/power")["state"])
+
+    def switch(self, vm: str, wanted: Power) -> None:
+        """Switch a VM, and wait until it is so; one that does not shut down when asked is switched off."""
+        goal = ON if wanted is Power.START else OFF
+        if self.power_state(vm) != goal:
+            if wanted is Power.STOP and self._shut_down(vm):
+                return
+            self.ask("POST", f"vcenter/vm/{vm}/power", action="start" if wanted is Power.START else "stop")
+            self._await(lambda: self.power_state(vm) == goal, f"{wanted.value} VM {vm}")
+        if wanted is Power.START:
+            self._await(lambda: bool(self._address(vm)), f"tell an address of VM {vm}")
+
+    def _shut_down(self, vm: str) -> bool:
+        try:
+            self.ask("POST", f"vcenter/vm/{vm}/guest/power", action="shutdown")
+            self._await(lambda: self.power_state(vm) == OFF, f"stop VM {vm}", GUEST_SECONDS)
+        except NotFoundError:
+            raise
+        except HostError:  # no VMware Tools there, or a guest that hangs
+            return False
+        return True
+
+    def _address(self, vm: str) -> str:
+        """Give what VMware Tools tell; they are silent until the guest has booted."""
+        try:
+            return str(self.ask("GET", f"vcenter/vm/{vm}/guest/identity").get("ip_address") or "")
+        except NotFoundError:
+            raise
+        except HostError:
+            return ""
+
+    def _await(self, so: Callable[[], bool], what: str, seconds: float = POWER_SECONDS) -> None:
+        end = time.monotonic() + seconds
+        while not so():
+            if time.monotonic() > end:
+                raise HostError(f"vCenter did not {what} within {seconds:.0f} s", mend=MEND)
+            time.sleep(POLL_SECONDS)
+
+    def _call(self, method: str, path: str, query: dict[str, str], **more: Any) -> Any:
+        url = f"https://{server()}/api/{path}"
+        try:
+            answer = self._session.request(method, url, params=query, timeout=CALL_SECONDS, **more)
+        except requests.RequestException as error:
+            raise HostError(f"vCenter {server()} does not answer: {error}", mend=MEND) from None
+        if answer.ok:
+            return answer.json() if answer.content else None
+        said = f"vCenter: {_reason(answer)}"
+        if answer.status_code == requests.codes.not_found:
+            raise NotFoundError(said, mend="mctl refresh, then mctl up, makes it again")
+        raise HostError(said, mend=MEND)
+
+
+def _reason(answer: requests.Response) -> str:
+    try:
+        told = answer.json()
+        messages = [message["default_message"] for message in told.get("messages", ())]
+        return "; ".join([*messages] or [told["error_type"]])
+    except (ValueError, KeyError, AttributeError):
+        return f"{answer.status_code} {answer.reason}"
+
+
+@contextmanager
+def session() -> Iterator[VCenter]:
+    """Log in, and out again: vCenter lets nobody have many sessions."""
+    client = VCenter()
+    client.log_in()
+    try:
+        yield client
+    finally:
+        with suppress(HostError):  # it ends by itself
+            client.ask("DELETE", "session")

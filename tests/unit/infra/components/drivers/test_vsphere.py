@@ -1,0 +1,123 @@
+"""The vsphere driver, as far as its contract over the stand-in vCenter can't see it."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.components import drivers
+from infra.components.drivers import vsphere
+from infra.errors import UsageError
+from infra.machine import MachineSpec
+from tests.clouds.api import CA
+from tests.clouds.vsphere import CLOUD
+from tests.clouds.world import World
+
+OWNER = "0123456789abcdef"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World(tmp_path / "world")
+    with CLOUD.serve(world) as variables:
+        for name, value in {**variables, "REQUESTS_CA_BUNDLE": str(world.folder / CA)}.items():
+            monkeypatch.setenv(name, value)
+        yield world
+
+
+def args(**options: Any) -> vsphere.VSphereArgs:
+    return vsphere.VSphereArgs(**{"template": "debian-12", "datastore": "ssd"} | options)
+
+
+def tagged(world: World, number: int, name: str, vm: str = "") -> None:
+    """Have a category of one tag, and a VM that bears it."""
+    world.put("categories", f"c-{number}", {"name": name, "cardinality": "SINGLE"})
+    world.put("tags", f"t-{number}", {"name": name, "categoryId": f"c-{number}"})
+    if vm:
+        world.put("vms", f"uuid-{vm}", {"name": "web", "moid": vm, "tags": [f"t-{number}"]})
+
+
+def test_orphans_are_what_bears_tags_of_ours_in_an_order_that_can_be_deleted(world: World) -> None:
+    tagged(world, 1, f"mctl.{OWNER}.prod.web.1", "vm-7")
+    tagged(world, 2, "mctl.fedcba9876543210.prod.web", "vm-8")
+    tagged(world, 3, f"mctl.{OWNER}.prod")
+    tagged(world, 4, "backup", "vm-9")
+    found = list(vsphere.orphans(args(), {"mctl-owner": OWNER}))
+    assert [(each.kind, each.id) for each in found] == [
+        ("VM", "uuid-vm-7"),
+        ("tag", "t-1"),
+        ("tag category", "c-1"),
+    ]
+    assert {(each.stack, each.machine) for each in found} == {("prod", "web.1")}
+    for each in found[1:]:
+        each.delete()
+    assert "categories/c-1" not in world.left()
+    assert "tags/t-1" not in world.left()
+
+
+def test_no_session_is_left_open(world: World) -> None:
+    list(vsphere.account(args()))
+    calls = world.calls()
+    assert calls.count("POST /api/session") == calls.count("DELETE /api/session") == 1
+
+
+def test_doctor_says_what_is_not_there(world: World) -> None:
+    found = {each.name: each for each in vsphere.account(args(network=("VM Network", "dmz"), cluster="c9"))}
+    assert found["Account"].value.startswith("ops@vsphere.local at 127.0.0.1:")
+    assert (found["Cluster"].ok, found["Cluster"].value) == (False, "there is no cluster c9")
+    assert (found["Network"].ok, found["Network"].value) == (False, "there is no network dmz")
+    assert (found["Datastore"].ok, found["Datastore"].value) == (True, "ssd, 512000 MB free")
+
+
+def test_doctor_says_that_the_datastore_is_full(world: World) -> None:
+    world.set_fault("full", ["ssd"])
+    assert [each.value for each in vsphere.account(args()) if not each.ok] == ["ssd, 0 MB free"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("VSPHERE_PASSWORD", "wrong", "vCenter: Authentication required."),
+        ("VSPHERE_USER", "", "missing: VSPHERE_USER"),
+        ("VSPHERE_SERVER", "", "missing: VSPHERE_SERVER"),
+    ],
+)
+def test_doctor_says_why_nobody_gets_in(
+    variable: str, value: str, said: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.delenv("VSPHERE_VCENTER", raising=False)
+    (found,) = vsphere.account(args())
+    assert (found.name, found.ok, found.value) == ("Credentials", False, said)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"template": ""}, "provider vsphere needs --vsphere-template"),
+        ({"datastore": ""}, "provider vsphere needs --vsphere-datastore"),
+        ({"cfgparam": ("isolation.tools",)}, "--vsphere-cfgparam 'isolation.tools' is not KEY=VALUE"),
+    ],
+)
+def test_an_option_that_is_missing_or_wrong_is_refused_first(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        vsphere.check(MachineSpec(name="web", provider="vsphere"), args(**options))
+    assert error.value.message == message
+
+
+def test_the_guest_is_told_to_clear_what_holds_its_private_key() -> None:
+    spec = MachineSpec(name="web", provider="vsphere")
+    told = vsphere._guestinfo(spec, args(cfgparam=("disk.EnableUUID=TRUE",)), "#cloud-config\n")
+    assert b64decode(told["guestinfo.userdata"]) == b"#cloud-config\n"
+    about = json.loads(b64decode(told["guestinfo.metadata"]))
+    assert about == {"instance-id": "web", "local-hostname": "web", "cleanup-guestinfo": ["userdata"]}
+    assert told["disk.EnableUUID"] == "TRUE"
+
+
+def test_docker_machines_name_and_options_lead_here() -> None:
+    assert drivers.load("vmwarevsphere").name == "vsphere"
