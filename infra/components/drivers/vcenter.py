@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
+import urllib3
 
 from infra.components.drivers import Power
 from infra.errors import HostError, NotFoundError
@@ -44,8 +45,9 @@ class VCenter:
 
     def __init__(self) -> None:
         self._session = requests.Session()
-        if os.environ.get(UNVERIFIED, "").lower() in ("1", "t", "true"):
-            self._session.verify = False
+        self._verify = os.environ.get(UNVERIFIED, "").lower() not in ("1", "t", "true")
+        if not self._verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def ask(self, method: str, path: str, *, body: Any = None, **query: str) -> Any:
         """Call `/api/PATH`, and give what it answers."""
@@ -99,8 +101,9 @@ class VCenter:
 
     def _call(self, method: str, path: str, query: dict[str, str], **more: Any) -> Any:
         url = f"https://{server()}/api/{path}"
+        more |= {"timeout": CALL_SECONDS, "verify": self._verify}  # the session's own gives way to REQUESTS_CA_BUNDLE
         try:
-            answer = self._session.request(method, url, params=query, timeout=CALL_SECONDS, **more)
+            answer = self._session.request(method, url, params=query, **more)
         except requests.RequestException as error:
             raise HostError(f"vCenter {server()} does not answer: {error}", mend=MEND) from None
         if answer.ok:

@@ -130,7 +130,8 @@ def vm(spec: MachineSpec, args: VSphereArgs, identity: Identity | None, opts: pu
         tags=[_tag(spec, identity.tags, opts).id],
         wait_for_guest_net_timeout=BOOT_MINUTES,
         shutdown_wait_timeout=SHUTDOWN_MINUTES,
-        opts=_kept_off(spec, bounded(opts, ignore_changes=OF_FIRST_BOOT)),
+        # No two VMs of a folder have the same name, so the old one goes first.
+        opts=_kept_off(spec, bounded(opts, ignore_changes=OF_FIRST_BOOT, delete_before_replace=True)),
         **_placed(args, _place(args, datacenter, asking), datacenter, asking),
     )
     return Vm(
@@ -320,8 +321,8 @@ def _delete_vm(vm_id: str) -> None:
 
 ABOUT = About(
     title="VMware vSphere",
-    credentials="`VSPHERE_SERVER` (HOST or HOST:PORT of a vCenter), `VSPHERE_USER` and `VSPHERE_PASSWORD`; "
-    "`VSPHERE_ALLOW_UNVERIFIED_SSL=true` for one whose certificate nobody vouches for.",
+    credentials="`VSPHERE_SERVER` (HOST or HOST:PORT of a vCenter, 7.0 U2 or later), `VSPHERE_USER` and "
+    "`VSPHERE_PASSWORD`; `VSPHERE_ALLOW_UNVERIFIED_SSL=true` for one whose certificate nobody vouches for.",
     example="mctl create web-1 --provider vsphere --vsphere-template debian-12 --vsphere-datastore ssd",
     makes="A VM, and a tag with a category of its own that says whose it is. The template needs cloud-init and VMware "
     "Tools. **vSphere has no firewall**: whoever reaches the VM's network reaches its SSH and its Docker port, which "

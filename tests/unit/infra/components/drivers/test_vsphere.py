@@ -14,6 +14,7 @@ from infra.components import drivers
 from infra.components.drivers import vsphere
 from infra.errors import UsageError
 from infra.machine import MachineSpec
+from tests.certificates import Authority
 from tests.clouds.api import CA
 from tests.clouds.vsphere import CLOUD
 from tests.clouds.world import World
@@ -108,6 +109,19 @@ def test_an_option_that_is_missing_or_wrong_is_refused_first(options: dict[str, 
     with pytest.raises(UsageError) as error:
         vsphere.check(MachineSpec(name="web", provider="vsphere"), args(**options))
     assert error.value.message == message
+
+
+def test_a_certificate_is_checked_unless_the_vendors_variable_says_not_to(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    other.write_text(Authority().cert)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    (found,) = vsphere.account(args())
+    assert not found.ok
+    assert "CERTIFICATE_VERIFY_FAILED" in found.value
+    monkeypatch.setenv("VSPHERE_ALLOW_UNVERIFIED_SSL", "true")
+    assert all(each.ok for each in vsphere.account(args()))
 
 
 def test_the_guest_is_told_to_clear_what_holds_its_private_key() -> None:
