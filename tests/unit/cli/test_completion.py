@@ -57,7 +57,7 @@ def asked(line: str, shell: str = "fish") -> list[str]:
         ("mctl up ", ["db", "prod", "web-1", "web-2"]),
         ("mctl preview p", ["prod"]),
         ("mctl ip --js", ["--json"]),
-        ("mctl create -d ", drivers.names()),
+        ("mctl create -d ", sorted([*drivers.names(), *drivers.ALIASES])),
         ("mctl create --driver=gen", ["--driver=generic"]),
         ("mctl create web --provider generic --generic-ssh-k", ["--generic-ssh-key"]),
         ("mctl create web --provider qemu --generic-ssh-k", []),
@@ -124,7 +124,7 @@ def test_bash_completes(tmp_path: Path) -> None:
 
     assert complete("mctl ip web", 11) == ["web-1", "web-2"]
     assert complete("mctl ip d web-1", 9) == ["db"]
-    assert complete("mctl create --provider=g", 24) == ["generic"]
+    assert complete("mctl create --provider=gen", 26) == ["generic"]
     assert complete("mctl st", 7) == ["start", "stop", "status"]
 
 
@@ -160,7 +160,7 @@ def test_fish_completes() -> None:
     assert complete("mctl ip web") == ["web-1", "web-2"]
     assert complete("mctl ip ") == ["db", "web-1", "web-2"]
     assert complete("mctl ip --js") == ["--json\tPrint JSON"]
-    assert complete("mctl create --provider=g") == ["--provider=generic"]
+    assert complete("mctl create --provider=gen") == ["--provider=generic"]
     assert "stop\tShut machines down" in complete("mctl st")
     assert "/etc/" in complete("mctl create web --provider generic --generic-ssh-key /et")
 
