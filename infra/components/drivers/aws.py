@@ -322,5 +322,6 @@ DRIVER = Driver(
     account=aws_account.account,
     policy=POLICY,
     orphans=aws_account.orphans,
+    find=aws_account.find,
     about=ABOUT,
 )

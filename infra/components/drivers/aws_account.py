@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.components import ownership
 from infra.components.drivers import Finding, Orphan
-from infra.errors import HostError
+from infra.errors import HostError, NotFoundError
 
 if TYPE_CHECKING:
     from infra.components.drivers.aws import AwsArgs
@@ -183,6 +183,14 @@ def _instances(client: Any, filters: Mapping[str, Sequence[str]]) -> list[Any]:
         return [each for page in pages for reservation in page["Reservations"] for each in reservation["Instances"]]
 
     return list(_asked(every))
+
+
+def find(args: AwsArgs, instance_id: str) -> str:
+    """Give the public address of an instance, else its private one. Raises NotFoundError where the region has none."""
+    found = _instances(_client(args, "ec2"), {"instance-id": [instance_id]})
+    if not found:
+        raise NotFoundError(f"AWS has no instance {instance_id} in {args.region}", mend="export AWS_DEFAULT_REGION=its region")
+    return str(found[0].get("PublicIpAddress") or found[0].get("PrivateIpAddress") or "")
 
 
 def orphans(args: AwsArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:

@@ -15,7 +15,7 @@ from moto.core import set_initial_no_auth_action_count
 from infra.components import drivers
 from infra.components.drivers import Finding, Identity, aws_account
 from infra.components.drivers.aws import DRIVER, AwsArgs
-from infra.errors import UsageError
+from infra.errors import NotFoundError, UsageError
 from infra.machine import MachineSpec
 from tests.unit.infra.components.test_engine import awaited
 
@@ -282,6 +282,16 @@ def test_orphans_are_ours_alone_and_go_in_their_order(cloud: Any) -> None:
         each.delete()
     assert list(DRIVER.orphans(AwsArgs(), {"mctl-owner": "ours"})) == []
     assert {key["KeyName"] for key in cloud.describe_key_pairs()["KeyPairs"]} == {"theirs", "bare"}
+
+
+def test_an_instance_is_found_by_its_id_in_its_region_alone(cloud: Any) -> None:
+    made = make(cloud, "old", {})["instance"]
+    told = cloud.describe_instances(InstanceIds=[made])["Reservations"][0]["Instances"][0]
+    assert DRIVER.find
+    assert DRIVER.find(AwsArgs(), made) == told["PublicIpAddress"]
+    with pytest.raises(NotFoundError) as missing:
+        DRIVER.find(AwsArgs(region="eu-west-1"), made)
+    assert missing.value.message == f"AWS has no instance {made} in eu-west-1"
 
 
 def make(cloud: Any, name: str, tags: dict[str, str]) -> dict[str, str]:
