@@ -189,7 +189,9 @@ def find(args: AwsArgs, instance_id: str) -> str:
     """Give the public address of an instance, else its private one. Raises NotFoundError where the region has none."""
     found = _instances(_client(args, "ec2"), {"instance-id": [instance_id]})
     if not found:
-        raise NotFoundError(f"AWS has no instance {instance_id} in {args.region}", mend="export AWS_DEFAULT_REGION=its region")
+        raise NotFoundError(
+            f"AWS has no instance {instance_id} in {args.region}", mend="export AWS_DEFAULT_REGION=its region"
+        )
     return str(found[0].get("PublicIpAddress") or found[0].get("PrivateIpAddress") or "")
 
 

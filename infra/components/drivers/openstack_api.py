@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -154,9 +155,13 @@ def _asked(place: OpenStackArgs, call: Callable[[], T]) -> T:
     from keystoneauth1.exceptions import ClientException
     from openstack.exceptions import SDKException
 
+    logging.getLogger("keystoneauth").setLevel(logging.ERROR)  # what it warns of on the way, its error says too
     try:
         return call()
-    except (ClientException, SDKException) as error:
+    except Exception as error:
+        # Of a password or a user that is missing keystoneauth says so by a plain Exception.
+        if not isinstance(error, ClientException | SDKException) and type(error) is not Exception:
+            raise
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise HostError(
             f"{place.provider}: {said}", mend=f"mctl doctor --provider {place.provider} says what is missing"

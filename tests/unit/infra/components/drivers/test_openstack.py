@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,14 @@ def test_what_is_missing_is_named_with_what_mends_it(world: World) -> None:
         ("Flavor", "there is no m1.huge", "choose another with --openstack-flavor-name"),
         ("Quota", "0 of 1 servers left", "ask for more"),
     ]
+
+
+def test_an_address_without_a_login_is_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("OS_AUTH_URL", "http://127.0.0.1:1/v3")
+    (found,) = openstack_api.account(OpenStackArgs())
+    assert (found.name, found.ok, found.value) == ("Credentials", False, "openstack: password is a required attribute")
 
 
 def test_a_region_without_servers_ends_the_look(world: World) -> None:
