@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from infra.components import drivers
 from infra.components.drivers import Orphan
 from infra.components.ownership import OWNER
-from infra.errors import UsageError
+from infra.errors import NotFoundError, UsageError
 from infra.stacks import locks, project, state_files
 from infra.stacks.owner import owner
 from infra.stacks.progress import Progress, Report
@@ -29,12 +30,14 @@ def find(provider: str, options: Mapping[str, Any], report: Report) -> list[Orph
     found = list(driver.orphans(drivers.read_args(driver, "", options), {OWNER: owner(folder)}))
     known: set[str] = set()
     busy = set()
-    for stack in project.stacks(folder) if found else ():
+    # A stack that is tagged and not declared here may be a teammate's: its state tells.
+    for stack in sorted({*project.stacks(folder), *(orphan.stack for orphan in found)}) if found else ():
         if any(map(locks.is_held, state_files.locks(folder, stack))):
             busy.add(stack)
             report(Progress("", f"stack {stack} is being changed: what is its is left out", notice=True))
             continue
-        known |= {each.casefold() for each in Stack(folder, stack, report, read=True).ids()}
+        with suppress(NotFoundError):  # declared and never made, or gone
+            known |= {each.casefold() for each in Stack(folder, stack, report, read=True).ids()}
     # Azure spells an id in several ways, and no provider tells two apart by case alone.
     return [orphan for orphan in found if orphan.stack not in busy and orphan.id.casefold() not in known]
 

@@ -37,9 +37,12 @@ LISTED = (
 
 def test_orphans_lists_what_bears_our_tags_and_deletes_it_once_that_is_said(open_cloud: Open) -> None:
     world, shop = open_cloud(CLOUD)
+    shop.variables["PULUMI_CONFIG_PASSPHRASE"] = "for tests only"  # as any home has that has ever made a machine
     have_orphans(world, shop)
     listed = LISTED.format(name=world.every("firewalls")[0]["name"])
-    assert shop.mctl(*ORPHANS) == (0, listed, "Asking digitalocean\n")
+    ran = shop.mctl(*ORPHANS)
+    assert (ran.code, ran.out) == (0, listed), ran.err
+    assert "Asking digitalocean\n" in ran.err
     assert len(world.left()) == 5
     ran = shop.mctl(*ORPHANS, "--delete")
     assert (ran.code, ran.out) == (2, listed)
