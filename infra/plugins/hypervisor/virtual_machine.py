@@ -67,8 +67,9 @@ class VirtualMachine(Resource):
         backend = BACKENDS[wanted.backend]
         _require(backend)
         left = folder.load()
-        if left and not (left.whole and left.digest == wanted.digest and await _of(left).look(folder, left)):
-            await _of(left).delete(folder)
+        if not (left and left.whole and left.digest == wanted.digest and await _of(left).look(folder, left)):
+            # Also where there is no record: a folder that was deleted by hand leaves its VM running.
+            await (_of(left) if left else backend).delete(folder)
             left = None
         try:
             record = left or await _make(folder, wanted, op)
