@@ -81,15 +81,34 @@ class GcpArgs:
 def vm(spec: MachineSpec, args: GcpArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
     """Declare the VM and its firewall, which finds it by a network tag."""
     assert identity is not None  # noqa: S101 - this driver makes VMs
-    mark = _mark(identity.tags)
-    instance = gcp.compute.Instance(
+    instance = _instance(spec, args, identity, opts)
+    _firewalls(spec, args, identity.tags, opts)
+    private = instance.network_interfaces.apply(lambda cards: cards[0].network_ip or "")
+    internal = args.use_internal_ip or args.use_internal_ip_only
+    return Vm(
+        resource=instance,
+        instance_id=instance.id,
+        address=private if internal else instance.network_interfaces.apply(_external),
+        private_address=private,
+        ssh_user=args.username,
+        ssh_port=firewall.SSH_PORT,
+        ssh_private_key=identity.user_private_key,
+        ssh_host_key=identity.host_public_key,
+        docker_port=PORT,
+    )
+
+
+def _instance(
+    spec: MachineSpec, args: GcpArgs, identity: Identity, opts: pulumi.ResourceOptions
+) -> gcp.compute.Instance:
+    return gcp.compute.Instance(
         f"{spec.name}-vm",
         project=args.project or None,
         zone=args.zone,
         machine_type=args.machine_type,
         boot_disk=_disk(args, _labels(args, identity.tags)),
         network_interfaces=[_interface(args, opts)],
-        tags=[mark, *_each(args.tags)],
+        tags=[_mark(identity.tags), *_each(args.tags)],
         labels=_labels(args, identity.tags),
         metadata={
             **identity.tags,  # to the letter, which labels can't be
@@ -109,20 +128,6 @@ def vm(spec: MachineSpec, args: GcpArgs, identity: Identity | None, opts: pulumi
             ignore_changes=["bootDisk.initializeParams.image", "bootDisk.initializeParams.labels"],
             delete_before_replace=bool(args.address) or None,  # of two VMs one alone can have it
         ),
-    )
-    _firewalls(spec, args, identity.tags, opts)
-    private = instance.network_interfaces.apply(lambda cards: cards[0].network_ip or "")
-    internal = args.use_internal_ip or args.use_internal_ip_only
-    return Vm(
-        resource=instance,
-        instance_id=instance.id,
-        address=private if internal else instance.network_interfaces.apply(_external),
-        private_address=private,
-        ssh_user=args.username,
-        ssh_port=firewall.SSH_PORT,
-        ssh_private_key=identity.user_private_key,
-        ssh_host_key=identity.host_public_key,
-        docker_port=PORT,
     )
 
 
