@@ -150,6 +150,7 @@ ROUTES: dict[str, api.Route] = {
     r"GET /v2/account": lambda world, _: {
         "account": {"email": "ops@example.com", "status": "active", "droplet_limit": world.fault("limit") or LIMIT}
     },
+    r"GET /v1/oauth/token/info": lambda world, _: {"scopes": world.fault("scopes") or ["read", "write"]},
     r"GET /v2/regions": lambda _world, _request: {
         "regions": [{"slug": slug, "sizes": sorted(sizes)} for slug, sizes in REGIONS.items()]
     },
