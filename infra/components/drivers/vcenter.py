@@ -76,8 +76,6 @@ class VCenter:
         """Give what VMware Tools tell; they are silent until the guest has booted."""
         try:
             return str(self.ask("GET", f"vcenter/vm/{vm}/guest/identity").get("ip_address") or "")
-        except NotFoundError:
-            raise
         except HostError:
             return ""
 
@@ -85,8 +83,6 @@ class VCenter:
         try:
             self.ask("POST", f"vcenter/vm/{vm}/guest/power", action="shutdown")
             self._await(lambda: self.power_state(vm) == OFF, f"stop VM {vm}", GUEST_SECONDS)
-        except NotFoundError:
-            raise
         except HostError:  # no VMware Tools there, or a guest that hangs
             return False
         return True
