@@ -50,7 +50,7 @@ ACTIONS = tuple(
     }.items()
     for verb in verbs.split()
 )
-# What a resource group of one's own does not give, and whoever names an existing one needs not.
+# What is granted for a subscription alone, and whoever names a resource group has asked for already or needs not.
 OF_SUBSCRIPTION = ("Microsoft.Compute/locations/", "Microsoft.Compute/skus/", "Microsoft.Resources/")
 POLICY = json.dumps(
     {
@@ -123,7 +123,8 @@ def _permissions(args: AzureArgs, subscription: str) -> Finding:
             granted = read(place, cls=lambda answer, *_: answer.http_response.json())["value"]
     except (HostError, NotFoundError) as error:
         return Finding("Permissions", ok=False, value=f"unknown: {error.message}", needed=False)
-    wanted = [action for action in ACTIONS if not (group and action.startswith(OF_SUBSCRIPTION))]
+    known = ("Microsoft.Authorization/", *(OF_SUBSCRIPTION if group else ()))  # the answer itself is a permission
+    wanted = [action for action in ACTIONS if not action.startswith(known)]
     missing = [action for action in wanted if not any(_grants(each, action) for each in granted)]
     value = f"missing: {', '.join(missing)}" if missing else "all there"
     return Finding("Permissions", ok=not missing, value=value, mend="mctl policy azure prints a role that has them")
