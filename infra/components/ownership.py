@@ -17,6 +17,11 @@ def tags(owner: str, project: str, stack: str, machine: str) -> dict[str, str]:
     }
 
 
+def are_of(tags: Mapping[str, str], owner: str) -> bool:
+    """Tell whether these are the tags of a machine of an owner."""
+    return tags.get(OWNER) == owner and {STACK, MACHINE} <= tags.keys()
+
+
 def escaped(text: str, mark: str) -> str:
     """Spell a text in letters, digits and dashes; any other character is the mark and its number: `_2e` for a dot."""
     return re.sub(f"(?!{PLAIN}).", lambda odd: f"{mark}{ord(odd[0]):02x}", text)

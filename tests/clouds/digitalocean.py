@@ -126,8 +126,12 @@ def _listed(world: World, request: api.Request) -> Any:
 
 
 def _named(kind: str, number: type[int] | type[str]) -> api.Route:
-    def route(world: World, _request: api.Request) -> Any:
-        return {kind: [{"id": number(each["id"]), "name": each["name"]} for each in world.every(kind)]}
+    def route(world: World, request: api.Request) -> Any:
+        told = [{"id": number(each["id"]), "name": each["name"]} for each in world.every(kind)]
+        size = int(request.query["per_page"])
+        first = (int(request.query["page"]) - 1) * size
+        more = {"pages": {"next": "https://example.com/more"}} if first + size < len(told) else {}
+        return {kind: told[first : first + size], "links": more, "meta": {"total": len(told)}}
 
     return route
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pydo
-from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
 from infra.components import ownership
@@ -60,7 +61,7 @@ def _asked(call: Callable[[], Any]) -> Any:
     """Ask the API. Raises HostError with what it says, NotFoundError for what is not there."""
     try:
         answer = call()
-    except (HttpResponseError, ServiceRequestError) as error:
+    except AzureError as error:
         raise HostError(
             f"DigitalOcean: {error.message}", mend="mctl doctor --provider digitalocean says what is missing"
         ) from None
@@ -147,18 +148,28 @@ def orphans(_args: DigitalOceanArgs, whose: Mapping[str, str]) -> Iterator[Orpha
     """List Droplets by their tag; firewalls and keys, which bear none of ours, by the name that we gave them."""
     client = _client()
     (owner,) = tags(whose)
-    for droplet in _asked(lambda: client.droplets.list(tag_name=owner, per_page=PAGE))["droplets"]:
-        delete = partial(client.droplets.destroy, droplet["id"])
-        yield from _orphan("Droplet", droplet, _tags_in(droplet["tags"]), delete)
+    for droplet in _every(partial(client.droplets.list, tag_name=owner), "droplets"):
+        own = _tags_in(droplet["tags"])
+        if ownership.are_of(own, whose[ownership.OWNER]):
+            yield _orphan("Droplet", droplet, own, partial(client.droplets.destroy, droplet["id"]))
     named = (
         ("firewall", client.firewalls.list, "firewalls", client.firewalls.delete),
         ("SSH key", client.ssh_keys.list, "ssh_keys", client.ssh_keys.delete),
     )
     for kind, listed, key, delete in named:
-        for each in _asked(partial(listed, per_page=PAGE))[key]:
+        for each in _every(listed, key):
             own = ownership.named(each["name"])
-            if own.get(ownership.OWNER) == whose[ownership.OWNER]:
-                yield from _orphan(kind, each, own, partial(delete, each["id"]))
+            if ownership.are_of(own, whose[ownership.OWNER]):
+                yield _orphan(kind, each, own, partial(delete, each["id"]))
+
+
+def _every(listed: Callable[..., Any], key: str) -> Iterator[Any]:
+    """List all pages."""
+    for page in count(1):
+        answer = _asked(partial(listed, per_page=PAGE, page=page))
+        yield from answer[key]
+        if "next" not in answer.get("links", {}).get("pages", {}):
+            return
 
 
 def _tags_in(texts: Iterable[str]) -> dict[str, str]:
@@ -166,16 +177,15 @@ def _tags_in(texts: Iterable[str]) -> dict[str, str]:
     return {key: ownership.unescaped(value, "_") for key, value in pairs}
 
 
-def _orphan(kind: str, found: Mapping[str, Any], own: Mapping[str, str], delete: Callable[[], Any]) -> Iterator[Orphan]:
-    if {ownership.STACK, ownership.MACHINE} <= own.keys():
-        yield Orphan(
-            kind=kind,
-            id=str(found["id"]),
-            name=found["name"],
-            stack=own[ownership.STACK],
-            machine=own[ownership.MACHINE],
-            delete=lambda: _asked(delete),
-        )
+def _orphan(kind: str, found: Mapping[str, Any], own: Mapping[str, str], delete: Callable[[], Any]) -> Orphan:
+    return Orphan(
+        kind=kind,
+        id=str(found["id"]),
+        name=found["name"],
+        stack=own[ownership.STACK],
+        machine=own[ownership.MACHINE],
+        delete=lambda: _asked(delete),
+    )
 
 
 def find(_args: DigitalOceanArgs, instance_id: str) -> str:

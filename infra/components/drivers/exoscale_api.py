@@ -100,16 +100,16 @@ def orphans(args: ExoscaleArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:
         there = _client(zone["api-endpoint"])
         for each in _asked(there.list_instances)["instances"]:
             own = each.get("labels") or {}
-            if own.get(ownership.OWNER) == owner and "manager" not in each:
+            if ownership.are_of(own, owner) and "manager" not in each:
                 yield _orphan("instance", each["id"], each, own, partial(there.delete_instance, id=each["id"]), there)
     for each in _asked(client.list_security_groups)["security-groups"]:
         own = ownership.named(each["name"])
-        if own.get(ownership.OWNER) == owner:
+        if ownership.are_of(own, owner):
             delete = partial(client.delete_security_group, id=each["id"])
             yield _orphan("security group", each["id"], each, own, delete, client)
     for each in _asked(client.list_ssh_keys)["ssh-keys"]:
         own = ownership.named(each["name"])
-        if own.get(ownership.OWNER) == owner:
+        if ownership.are_of(own, owner):
             yield _orphan("SSH key", each["name"], each, own, partial(client.delete_ssh_key, name=each["name"]), client)
 
 

@@ -91,7 +91,7 @@ def orphans(place: OpenStackArgs, whose: Mapping[str, str]) -> Iterator[Orphan]:
     """List servers by their metadata, what belongs to the network by its tags, and key pairs by their names."""
     connection = _asked(place, lambda: _connected(place))
     for kind, found, own, delete in _asked(place, lambda: list(_bearing(connection, tags(whose)[0]))):
-        if own.get(ownership.OWNER) == whose[ownership.OWNER] and {ownership.STACK, ownership.MACHINE} <= own.keys():
+        if ownership.are_of(own, whose[ownership.OWNER]):
             yield Orphan(
                 kind=kind,
                 id=found.id,

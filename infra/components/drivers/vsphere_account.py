@@ -97,7 +97,7 @@ def _orphans(client: vcenter.VCenter, owner: str) -> Iterator[Orphan]:
     for category in client.ask("GET", "cis/tagging/category"):
         name = client.ask("GET", f"cis/tagging/category/{category}")["name"]
         own = ownership.named(name)
-        if own.get(ownership.OWNER) != owner:
+        if not ownership.are_of(own, owner):
             continue
         made = partial(Orphan, stack=own[ownership.STACK], machine=own[ownership.MACHINE])
         listed = {"category_id": category}

@@ -74,6 +74,14 @@ def test_orphans_of_a_stack_with_a_dot_are_that_stacks(world: World) -> None:
     ]
 
 
+def test_orphans_of_later_pages_are_listed_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digitalocean_api, "PAGE", 2)
+    for number in range(5):
+        world.put("ssh_keys", str(number), {"name": ownership.name(OURS)})
+    found = digitalocean_api.orphans(DigitalOceanArgs(), {ownership.OWNER: OURS[ownership.OWNER]})
+    assert {each.id for each in found} == {"0", "1", "2", "3", "4"}
+
+
 def test_what_bears_another_owners_tag_or_name_is_no_orphan_of_ours(world: World) -> None:
     theirs = OURS | {ownership.OWNER: "fedcba9876543210"}
     world.put("droplets", "1", {"name": "web", "tags": digitalocean_api.tags(theirs), "status": "active"})
