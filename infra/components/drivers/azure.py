@@ -124,7 +124,7 @@ def _system(site: Site, identity: Identity) -> azure.compute.OSProfileArgs:
     data = identity.user_data(site.spec, user).apply(lambda text: b64encode(text.encode()).decode())
     key = azure.compute.SshPublicKeyArgs(path=f"/home/{user}/.ssh/authorized_keys", key_data=identity.user_public_key)
     return azure.compute.OSProfileArgs(
-        computer_name=site.spec.name,
+        computer_name=site.spec.host_name,
         admin_username=user,
         custom_data=data,
         linux_configuration=azure.compute.LinuxConfigurationArgs(

@@ -187,7 +187,7 @@ def _placed(
 
 def _guestinfo(spec: MachineSpec, args: VSphereArgs, user_data: str) -> dict[str, str]:
     """Tell cloud-init, and have it clear the user data: every process of the guest can read guestinfo."""
-    about = {"instance-id": spec.name, "local-hostname": spec.name, "cleanup-guestinfo": ["userdata"]}
+    about = {"instance-id": spec.host_name, "local-hostname": spec.host_name, "cleanup-guestinfo": ["userdata"]}
     told = {
         f"guestinfo.{key}{suffix}": value
         for key, text in (("userdata", user_data), ("metadata", json.dumps(about)))
