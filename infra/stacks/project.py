@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ KEY = "mctl:machines"
 AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
 SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
-FORMERLY = "formerly"
+FORMERLY, MADE_AS = "formerly", "made_as"
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
 
@@ -87,7 +88,8 @@ def stack_of(project: Path, machine: str) -> str | None:
 def declare(project: Path, stack: str, spec: MachineSpec) -> None:
     """Write a machine into a stack's declaration; what stays of an entry that is there keeps its comments."""
     with _editing(project, stack) as config:
-        declared, entry = config.setdefault(KEY, {}), spec.to_config()
+        declared = config.setdefault(KEY, {})
+        entry = _made_as(declared, spec.name) | spec.to_config()
         known = declared.get(spec.name)
         if not known or known.merge or known.yaml_anchor():  # what others refer to, or refers to others
             declared[spec.name] = entry
@@ -95,6 +97,17 @@ def declare(project: Path, stack: str, spec: MachineSpec) -> None:
         for key in known.keys() - entry.keys():
             del known[key]
         known.update({key: value for key, value in entry.items() if known.get(key) != value})
+
+
+def _made_as(declared: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Keep the name that a machine was made under; of a new one it is none that a renamed one goes by."""
+    if known := declared.get(name):
+        return {MADE_AS: known[MADE_AS]} if MADE_AS in known else {}
+    taken = {entry.get(MADE_AS) for entry in declared.values() if isinstance(entry, dict)}
+    if name not in taken:
+        return {}
+    others = (f"{name}-{number}" for number in count(2))
+    return {MADE_AS: next(other for other in others if other not in taken | declared.keys())}
 
 
 def rename(project: Path, stack: str, old: str, new: str) -> None:
@@ -106,6 +119,8 @@ def rename(project: Path, stack: str, old: str, new: str) -> None:
         place, comment, entry = list(declared).index(old), declared.ca.items.get(old), declared.pop(old)
         if entry.yaml_anchor():
             entry = CommentedMap(entry)  # others refer to its settings, and keep their names
+        if MADE_AS not in entry:
+            entry.insert(0, MADE_AS, old)
         entry.insert(0, FORMERLY, old)  # what stands above the next machine belongs to this one's last setting
         declared.insert(place, new, entry)
         if comment:
