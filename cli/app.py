@@ -54,6 +54,8 @@ VERBS = {
     "up": Verb(STACKS, "Bring a stack to what it declares"),
     "preview": Verb(STACKS, "Show what `up` would do"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
+    "backend": Verb(STACKS, "Show where the stacks are kept, or move them to be shared"),
+    "attach": Verb(STACKS, "Have every machine of a project on this computer too"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
     "policy": Verb(COMPUTER, "Print the permissions that a provider's machines take"),
     "orphans": Verb(COMPUTER, "Find at a provider what no stack knows of any more"),

@@ -15,7 +15,7 @@ from typing import Any
 from infra.components import bastion, drivers, provision
 from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
 from infra.machine import MachineSpec
-from infra.stacks import caller, docker_context, program, project, records, state_files
+from infra.stacks import caller, docker_context, program, project, records, shared, state_files
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
@@ -118,6 +118,8 @@ def remove(name: str, report: Report) -> None:
     else:
         project.withdraw(folder, stack, name)
         if opened:
+            if shared.is_shared(folder):
+                opened.publish()
             keep_records(opened, report)  # the stack state has changed for the others too
     _forget(name, report)
 

@@ -23,7 +23,7 @@ from pulumi.automation._stack import StackInitMode
 
 from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.machine import MachineSpec
-from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
+from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, shared, state_files
 from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
 from infra.stacks.store.process import Engine
@@ -79,7 +79,7 @@ class Stack:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self.folder, self.name, self._report = folder, name, report
-        self._alone = None if read else locks.one_run(folder, name)
+        self._alone = None if read else locks.one_run(folder, name, self._say)
         found = pulumi_program.find_pulumi(self._say, _install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
         self._engine = Engine(found.path, found.version)
@@ -92,11 +92,14 @@ class Stack:
             work_dir=str(folder),
             pulumi_home=home("pulumi"),
             program=self._run_program,
-            env_vars=_environment(folder) | passphrase.environment(make=make) | dict(variables or {}),
+            env_vars=_environment(folder) | self._opening(variables or {}, make=make),
+            secrets_provider=project.secrets_provider(folder, name),
             pulumi_command=self._engine,
         )
         with self._failures(f"mctl ls, or mctl create {name}"):
             self._stack = self._mended(lambda: self._open(workspace, make=make))
+            if not variables:
+                self._catch_up()
 
     def _open(self, workspace: _Workspace, *, make: bool) -> _Opened:
         if make and not project.stack_exists(self.folder, self.name):
@@ -108,6 +111,21 @@ class Stack:
             if not make:
                 raise
             return _Opened(self.name, workspace, StackInitMode.CREATE)
+
+    def _opening(self, given: Mapping[str, str], *, make: bool) -> dict[str, str]:
+        """Give the variables that open the stack's secrets, and those of this run; a key elsewhere needs none of ours.
+
+        A passphrase that is made here would open nothing of what others share.
+        """
+        if passphrase.VARIABLE in given or project.secrets_provider(self.folder, self.name):
+            return dict(given)
+        return passphrase.environment(make=make and not shared.is_shared(self.folder)) | dict(given)
+
+    def _catch_up(self) -> None:
+        shared.catch_up(self.folder, self.name, self._published)
+
+    def _published(self) -> str:
+        return shared.published(self._stack.pulumi, self.folder, self.name)
 
     def _say(self, line: str) -> None:
         self._report(Progress("", line))
@@ -128,6 +146,7 @@ class Stack:
             self._patiently(
                 lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
             )
+        shared.note(self.folder, self.name)
         return watcher.phases
 
     def refresh(self) -> None:
@@ -135,6 +154,7 @@ class Stack:
         watcher, self._made = self._watcher(), None
         with self._failures(f"mctl refresh {self.name}", watcher):
             self._patiently(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
+        shared.note(self.folder, self.name)
 
     def preview(self, instead: Mapping[str, MachineSpec] | None = None) -> list[Change]:
         """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere."""
@@ -213,6 +233,31 @@ class Stack:
         with self._failures(AGAIN):
             self._unlocked(lambda: self._stack.pulumi("stack", "import", text=text))
 
+    def publish(self) -> None:
+        """Leave the stack's config in the backend's history, for computers without its file; nothing else changes."""
+        root = self._resources("pulumi:pulumi:Stack")
+        if root:
+            with self._failures(AGAIN):
+                command = ["refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--target", root[0]["urn"]]
+                self._unlocked(lambda: self._stack.pulumi(*command))
+            shared.note(self.folder, self.name)
+
+    def forget(self) -> None:
+        """Take the stack out of its backend, whatever it holds; what it stands for and its file stay."""
+        with self._failures(AGAIN):
+            self._unlocked(lambda: self._stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config"))
+        state_files.sweep(self.folder, self.name)
+
+    def re_encrypt(self, provider: str) -> None:
+        """Have the stack's secrets encrypted by another provider, or with a new key of the same."""
+        with self._failures(AGAIN), project.alone(self.folder, self.name):
+            self._unlocked(lambda: self._stack.pulumi("stack", "change-secrets-provider", provider))
+
+    def unlock(self) -> None:
+        """Clear the stack's locks, whoever holds them."""
+        with self._failures(AGAIN):
+            self._stack.cancel()
+
     def has_resources(self) -> bool:
         """Tell whether the stack holds anything."""
         return bool(self._state().get("resources"))
@@ -252,15 +297,24 @@ class Stack:
         return self._unlocked(work)
 
     def _unlocked(self, work: Callable[[], object]) -> None:
-        """Run, and once more where only a killed run's lock stood in the way."""
-        try:
-            self._mended(work)
-        except auto.ConcurrentUpdateError as error:
-            if not locks.abandoned(str(error)):
-                raise
-            self._report(Progress("", "Clearing the lock of a run that was killed"))
-            self._stack.cancel()
-            self._mended(work)
+        """Run, again where only a killed run's lock stood in the way, or another run's for as long as patience lasts."""
+        end, told = time.monotonic() + locks.patience, ""
+        while True:
+            try:
+                self._mended(work)
+                return
+            except auto.ConcurrentUpdateError as error:
+                by = _holders(error)
+                if locks.abandoned(str(error)):
+                    self._say("Clearing the lock of a run that was killed")
+                    self._stack.cancel()
+                elif time.monotonic() > end:
+                    raise
+                elif by != told:
+                    self._say(f"Waiting for {by}")
+                    told = by
+            time.sleep(locks.POLL_SECONDS)
+            self._catch_up()
 
     def _mended(self, work: Callable[[], T]) -> T:
         """Run, again while another run is writing what was read, and after mending what nobody writes any more."""
@@ -279,6 +333,8 @@ class Stack:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
         self._made = None
         try:
+            if self._alone:
+                shared.require_current(self.folder, self.name, self._published)
             program.run(str(self.folder), self._keep_made, self._instead)
         except MctlError as error:
             self._refused = error
@@ -297,14 +353,18 @@ class Stack:
             mend = f"mctl ls, or mctl create {self.name}"
             raise NotFoundError(f"stack {self.name} does not exist", mend=mend) from None
         except auto.ConcurrentUpdateError as error:
-            by = ", ".join(locks.holders(str(error))) or "another run"
-            raise StackLockedError(f"stack {self.name} is locked by {by}", mend=locks.WAIT) from None
+            mend = locks.DEAD.format(self.name) if locks.are_elsewhere(str(error)) else locks.WAIT
+            raise StackLockedError(f"stack {self.name} is locked by {_holders(error)}", mend=mend) from None
         except auto.CommandError as error:
             if self._refused:
                 raise self._refused from None
             raise watcher.failure(str(error), mend, interrupted=self._engine.interrupted) from error
         except KeyboardInterrupt:
             raise watcher.failure("", mend, interrupted=True) from None
+
+
+def _holders(error: Exception) -> str:
+    return ", ".join(locks.holders(str(error))) or "another run"
 
 
 def _is_made(machine: dict[str, Any]) -> bool:
@@ -335,7 +395,8 @@ class _Workspace(auto.LocalWorkspace):
     """Open stacks without making any of them the folder's current one: that file is shared by all runs."""
 
     def create_stack(self, stack_name: str) -> None:
-        self.pulumi("stack", "init", stack_name, "--no-select")
+        provider = ["--secrets-provider", self.secrets_provider] if self.secrets_provider else []
+        self.pulumi("stack", "init", stack_name, "--no-select", *provider)
 
     def select_stack(self, stack_name: str) -> None:
         self.pulumi("stack", "--stack", stack_name, "--show-name")
