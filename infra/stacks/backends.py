@@ -32,13 +32,11 @@ def show(folder: Path) -> dict[str, Any]:
     """Say where the states of a project are, what says so, what encrypts its secrets, and which stacks it declares."""
     named = "PULUMI_BACKEND_URL" if os.environ.get(state_files.VARIABLE) else str(folder / "Pulumi.yaml")
     stacks = project.stacks(folder)
+    providers = {project.secrets_provider(folder, stack) or project.BY_PASSPHRASE for stack in stacks or [""]}
     return {
         "url": state_files.backend(folder),
         "set_by": named if project.backend(folder) or state_files.VARIABLE in os.environ else "default",
-        "secrets_providers": sorted(
-            {project.secrets_provider(folder, stack) or project.BY_PASSPHRASE for stack in stacks}
-        )
-        or [project.secrets_provider(folder, "") or project.BY_PASSPHRASE],
+        "secrets_providers": sorted(providers),
         "project": str(folder),
         "stacks": stacks,
     }

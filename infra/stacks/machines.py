@@ -129,6 +129,11 @@ def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
     return [name, *filter(None, [declared[name].get("formerly")])]
 
 
+def unlock(folder: Path, stack: str, report: Report) -> None:
+    """Clear a stack's locks, whoever holds them. Raises NotFoundError where there is no such stack."""
+    Stack(folder, stack, report).unlock()
+
+
 def rebuild(name: str) -> Record:
     """Write a machine's record anew from the outputs of the stack that declares it. Raises NotFoundError."""
     try:

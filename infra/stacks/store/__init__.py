@@ -7,16 +7,14 @@ a Ctrl-C always ends with the lock released and the state saved.
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
@@ -27,6 +25,7 @@ from infra.stacks import locks, passphrase, program, project, pulumi_program, se
 from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
 from infra.stacks.store.process import Engine
+from infra.stacks.store.workspace import Opened, Workspace, environment, install_official
 
 # It warns of an event stream that its engine's death cut off: the failure itself is told, and once is enough.
 warnings.filterwarnings("ignore", module=r"pulumi\.automation\.")
@@ -80,7 +79,7 @@ class Stack:
     ) -> None:
         self.folder, self.name, self._report = folder, name, report
         self._alone = None if read else locks.one_run(folder, name, self._say)
-        found = pulumi_program.find_pulumi(self._say, _install_official)
+        found = pulumi_program.find_pulumi(self._say, install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
         self._engine = Engine(found.path, found.version)
         if make:
@@ -88,11 +87,11 @@ class Stack:
         self._refused: MctlError | None = None
         self._instead: dict[str, MachineSpec] = {}
         self._made: dict[str, dict[str, Any]] | None = None
-        workspace = _Workspace(
+        workspace = Workspace(
             work_dir=str(folder),
             pulumi_home=home("pulumi"),
             program=self._run_program,
-            env_vars=_environment(folder) | self._opening(variables or {}, make=make),
+            env_vars=environment(folder) | self._opening(variables or {}, make=make),
             secrets_provider=project.secrets_provider(folder, name),
             pulumi_command=self._engine,
         )
@@ -101,16 +100,16 @@ class Stack:
             if not variables:
                 self._catch_up()
 
-    def _open(self, workspace: _Workspace, *, make: bool) -> _Opened:
+    def _open(self, workspace: Workspace, *, make: bool) -> Opened:
         if make and not project.stack_exists(self.folder, self.name):
             with suppress(auto.StackAlreadyExistsError):
-                return _Opened(self.name, workspace, StackInitMode.CREATE)
+                return Opened(self.name, workspace, StackInitMode.CREATE)
         try:
-            return _Opened(self.name, workspace, StackInitMode.SELECT)
+            return Opened(self.name, workspace, StackInitMode.SELECT)
         except auto.StackNotFoundError:
             if not make:
                 raise
-            return _Opened(self.name, workspace, StackInitMode.CREATE)
+            return Opened(self.name, workspace, StackInitMode.CREATE)
 
     def _opening(self, given: Mapping[str, str], *, make: bool) -> dict[str, str]:
         """Give the variables that open the stack's secrets, and those of this run; a key elsewhere needs none of ours.
@@ -297,7 +296,7 @@ class Stack:
         return self._unlocked(work)
 
     def _unlocked(self, work: Callable[[], object]) -> None:
-        """Run, again where only a killed run's lock stood in the way, or another run's for as long as patience lasts."""
+        """Run, and again after a lock: a killed run's is cleared, and another's waited for while patience lasts."""
         end, told = time.monotonic() + locks.patience, ""
         while True:
             try:
@@ -308,9 +307,10 @@ class Stack:
                 if locks.abandoned(str(error)):
                     self._say("Clearing the lock of a run that was killed")
                     self._stack.cancel()
-                elif time.monotonic() > end:
+                    continue
+                if time.monotonic() > end:
                     raise
-                elif by != told:
+                if by != told:
                     self._say(f"Waiting for {by}")
                     told = by
             time.sleep(locks.POLL_SECONDS)
@@ -370,54 +370,3 @@ def _holders(error: Exception) -> str:
 def _is_made(machine: dict[str, Any]) -> bool:
     """Tell a machine from one whose making stopped: its engine has a version, or nothing was there to be made."""
     return bool(machine.get("engine_version") or machine.get("ssh_port") == 0)
-
-
-class _Opened(auto.Stack):
-    """Leave out what an `up` looks up afterwards and nobody reads: each is one more engine process."""
-
-    def outputs(self) -> auto.OutputMap:
-        return {}
-
-    def info(self, show_secrets: bool = False) -> auto.UpdateSummary:  # noqa: FBT001, FBT002 - the SDK's signature
-        del show_secrets
-        return auto.UpdateSummary("update", datetime.now(UTC), "", {}, {}, "succeeded")
-
-    def every_output(self) -> dict[str, Any]:
-        """Read the stack's outputs, secrets included."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets")))
-
-    def pulumi(self, *arguments: str, text: str = "") -> str:
-        """Run one command of the engine on this stack, with a text for it to read."""
-        return cast(_Workspace, self.workspace).pulumi(*arguments, "--stack", self.name, text=text)
-
-
-class _Workspace(auto.LocalWorkspace):
-    """Open stacks without making any of them the folder's current one: that file is shared by all runs."""
-
-    def create_stack(self, stack_name: str) -> None:
-        provider = ["--secrets-provider", self.secrets_provider] if self.secrets_provider else []
-        self.pulumi("stack", "init", stack_name, "--no-select", *provider)
-
-    def select_stack(self, stack_name: str) -> None:
-        self.pulumi("stack", "--stack", stack_name, "--show-name")
-
-    def pulumi(self, *arguments: str, text: str = "") -> str:
-        """Run one command of the engine in the project folder, and give what it printed."""
-        env = {"PULUMI_HOME": self.pulumi_home or "", **self.env_vars}
-        return cast(Engine, self.pulumi_command).run(list(arguments), self.work_dir, env, text=text).stdout
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Give what the engine and its plugins need to know."""
-    return {
-        "MCTL_HOME": home(),
-        "PATH": os.pathsep.join([served_plugins.path_prefix(), os.environ.get("PATH", "")]),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_SUPPRESS_NEO_LINK": "true",
-        "PULUMI_OPTION_REMOVE_BACKUPS": "true",  # old checkpoints hold the removed stack's keys
-        state_files.VARIABLE: state_files.backend(folder),
-    }
-
-
-def _install_official(root: Path) -> None:
-    auto.PulumiCommand.install(root=str(root))

@@ -10,8 +10,9 @@ from pulumi import automation as auto
 from infra.stacks import pulumi_program, shared, state_files
 from infra.stacks.home import home
 from infra.stacks.progress import Report, Watcher
-from infra.stacks.store import AGAIN, _environment, _install_official
+from infra.stacks.store import AGAIN
 from infra.stacks.store.process import Engine
+from infra.stacks.store.workspace import environment, install_official
 
 
 class Backend:
@@ -19,9 +20,9 @@ class Backend:
 
     def __init__(self, folder: Path, url: str, report: Report) -> None:
         self._folder, self._report = folder, report
-        found = pulumi_program.find_pulumi(lambda _line: None, _install_official)
+        found = pulumi_program.find_pulumi(lambda _line: None, install_official)
         self._engine = Engine(found.path, found.version)
-        self._env = _environment(folder) | {"PULUMI_HOME": home("pulumi"), state_files.VARIABLE: url}
+        self._env = environment(folder) | {"PULUMI_HOME": home("pulumi"), state_files.VARIABLE: url}
 
     def stacks(self) -> list[str]:
         """List the stacks of the project."""
