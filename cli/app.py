@@ -57,6 +57,7 @@ VERBS = {
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
     "backend": Verb(STACKS, "Show where the stacks are kept, or move them to be shared"),
     "attach": Verb(STACKS, "Have every machine of a project on this computer too"),
+    "shards": Verb(STACKS, "Spread the stacks over CI jobs"),
     "unlock": Verb(STACKS, "Clear the lock that a dead run of another computer left"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
     "policy": Verb(COMPUTER, "Print the permissions that a provider's machines take"),

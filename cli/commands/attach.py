@@ -31,3 +31,5 @@ def attach(url: Url = "", *, passphrase_file: PassphraseFile = None) -> None:
         kept = attaching.attach(url, secret, report)
     for record in kept:
         typer.echo(f"{record.name} {record.docker_url}")
+    if not kept:
+        typer.echo("The project has no machines yet", err=True)

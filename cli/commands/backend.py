@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from cli.options import Json
 from cli.output import as_json
 from cli.progress import progress
-from infra.errors import UsageError
+from infra.errors import AlreadyError, UsageError
 
 Action = Annotated[str, typer.Argument(metavar="[set]", help="set moves the stacks; without it, show where they are")]
 Url = Annotated[str, typer.Argument(metavar="[URL]", help="s3://, gs://, azblob://, postgres:// or file://")]
@@ -32,15 +33,24 @@ def backend(action: Action = "", url: Url = "", *, secrets_provider: SecretsProv
 
     folder = project.find_project()
     if action:
-        with progress() as report:
-            encrypted = backends.re_encrypt(folder, secrets_provider, report) if secrets_provider else []
-            moved = backends.move(folder, url, report) if url else []
-        if secrets_provider:
-            typer.echo(f"Encrypted the secrets of {len(encrypted)} stack(s) by {secrets_provider}", err=json)
-        if url:
-            typer.echo(f"Moved {len(moved)} stack(s) to {url}", err=json)
+        _set(folder, url, secrets_provider, quietly=json)
     facts = backends.show(folder)
     if json:
         typer.echo(as_json(facts), nl=False)
     elif not action:
         typer.echo(f"{facts['url']}\nsecrets: {', '.join(facts['secrets_providers'])}")
+
+
+def _set(folder: Path, url: str, secrets_provider: str, *, quietly: bool) -> None:
+    from infra.stacks import backends
+
+    with progress() as report:
+        if secrets_provider:
+            encrypted = backends.re_encrypt(folder, secrets_provider, report)
+            typer.echo(f"Encrypted the secrets of {len(encrypted)} stack(s) by {secrets_provider}", err=quietly)
+        if url:
+            try:
+                moved = backends.move(folder, url, report)
+                typer.echo(f"Moved {len(moved)} stack(s) to {url}", err=quietly)
+            except AlreadyError as error:
+                typer.echo(error.message, err=quietly)

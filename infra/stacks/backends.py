@@ -78,20 +78,22 @@ def move(folder: Path, url: str, report: Report) -> list[str]:
     note = _Note(folder, "move")
     if not note.facts and here == url:
         raise AlreadyError(f"the stacks are at {url} already")
+    is_gone_on_with = bool(note.facts)
     _begin(folder, here, url, note, report)
     opened = {name: Stack(folder, name, report, variables=_at(note.facts["from"])) for name in _left(note, report)}
+    copies = {}
     if here != url:
         for stack in opened.values():
-            note.facts["stacks"][stack.name] = _copy(stack, url, report)
-            note.write()
+            copies[stack.name] = _copy(stack, url, note, report)
         for stack in opened.values():
             _require_unchanged(stack, note)
         project.set_backend(folder, url)
     for name in note.facts["stacks"]:
-        keep_records(Stack(folder, name, report, read=True), report)
+        keep_records(copies.get(name) or Stack(folder, name, report, read=True), report)
         shared.note(folder, name)
     for stack in opened.values():
-        _require_unchanged(stack, note)
+        if is_gone_on_with:
+            _require_unchanged(stack, note)
         report(Progress("", f"Removing stack {stack.name} from {note.facts['from']}"))
         stack.forget()
     note.end()
@@ -167,20 +169,22 @@ def _left(note: _Note, report: Report) -> list[str]:
     return [name for name in note.facts["stacks"] if name in there]
 
 
-def _copy(stack: Stack, url: str, report: Report) -> str:
-    """Copy a stack, read the copy back, and give the digest of what it holds."""
+def _copy(stack: Stack, url: str, note: _Note, report: Report) -> Stack:
+    """Copy a stack, read the copy back, note what it holds, and give it."""
     report(Progress("", f"Copying stack {stack.name} to {url}"))
     folder, name = stack.folder, stack.name
     if not project.owner(folder, name):
         project.declare_settings(folder, name, {project.OWNER: owner(folder)})
     state = stack.deployment()
     copy = Stack(folder, name, report, make=True, variables=_at(url))
-    if state.get("deployment", {}).get("resources"):
+    if state["deployment"].get("resources"):
         copy.take_over(state)
-    if _digest(copy.deployment()) != _digest(state):
-        raise StackError(f"the copy of stack {name} is not what it was made from", mend=AGAIN)
-    copy.publish()
-    return _digest(state)
+        if _digest(copy.deployment()) != _digest(state):
+            raise StackError(f"the copy of stack {name} is not what it was made from", mend=AGAIN)
+        copy.publish()
+    note.facts["stacks"][name] = _digest(state)
+    note.write()
+    return copy
 
 
 def _require_unchanged(stack: Stack, note: _Note) -> None:

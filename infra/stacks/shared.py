@@ -53,7 +53,9 @@ def catch_up(folder: Path, stack: str, fetch: Callable[[], str]) -> None:
     if not text:
         return
     theirs, ours, noted = project.settings_in(text), project.settings(folder, stack), _noted(stack)
-    if theirs not in (ours, noted):
+    if not project.stack_exists(folder, stack):
+        project.write_text(folder, stack, text)
+    elif theirs not in (ours, noted):
         project.take_over(folder, stack, text, _merged(noted, ours, theirs, stack))
     _write(stack, theirs)
 

@@ -192,10 +192,12 @@ class Stack:
 
     def settle(self) -> None:
         """Find what an interrupted run began to make, and take it into the stack state, or drop it where it is not."""
-        pending = self._state().get("pending_operations") or []
-        begun = [op["resource"] for op in pending if op["type"] == "creating"]
-        if begun:
+        if self.is_making():
             self.refresh()
+
+    def is_making(self) -> bool:
+        """Tell whether a run has begun to make something, and has not written down what came of it."""
+        return any(op["type"] == "creating" for op in self._state().get("pending_operations") or [])
 
     def machines(self) -> list[dict[str, Any]]:
         """Read the outputs of each declared machine that was made, secrets included.
