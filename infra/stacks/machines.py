@@ -15,7 +15,7 @@ from typing import Any
 from infra.components import bastion, drivers, provision
 from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
 from infra.machine import MachineSpec
-from infra.stacks import caller, docker_context, program, project, records, state_files
+from infra.stacks import caller, docker_context, program, project, records, shared, state_files
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
@@ -118,6 +118,8 @@ def remove(name: str, report: Report) -> None:
     else:
         project.withdraw(folder, stack, name)
         if opened:
+            if shared.is_shared(folder):
+                opened.publish()
             keep_records(opened, report)  # the stack state has changed for the others too
     _forget(name, report)
 
@@ -125,6 +127,11 @@ def remove(name: str, report: Report) -> None:
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
     """Give every name that a machine may have in the stack state: also the one before, where a rename was stopped."""
     return [name, *filter(None, [declared[name].get("formerly")])]
+
+
+def unlock(folder: Path, stack: str, report: Report) -> None:
+    """Clear a stack's locks, whoever holds them. Raises NotFoundError where there is no such stack."""
+    Stack(folder, stack, report).unlock()
 
 
 def rebuild(name: str) -> Record:

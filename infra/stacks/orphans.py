@@ -27,17 +27,24 @@ def find(provider: str, options: Mapping[str, Any], report: Report) -> list[Orph
         raise UsageError(f"provider {driver.name} has nothing that could be left behind")
     folder = project.find_project()
     report(Progress("", f"Asking {driver.name}"))
-    found = list(driver.orphans(drivers.read_args(driver, "", options), {OWNER: owner(folder)}))
+    owners = {owner(folder), *filter(None, (project.owner(folder, stack) for stack in project.stacks(folder)))}
+    args = drivers.read_args(driver, "", options)
+    found = [orphan for each in sorted(owners) for orphan in driver.orphans(args, {OWNER: each})]
     known: set[str] = set()
     busy = set()
     # A stack that is tagged and not declared here may be a teammate's: its state tells.
     for stack in sorted({*project.stacks(folder), *(orphan.stack for orphan in found)}) if found else ():
         if any(map(locks.is_held, state_files.locks(folder, stack))):
             busy.add(stack)
+        else:
+            with suppress(NotFoundError):  # declared and never made, or gone
+                opened = Stack(folder, stack, report, read=True)
+                known |= {each.casefold() for each in opened.ids()}
+                # Whose lock is out of sight still writes what it begins before it asks the provider for it.
+                if not state_files.path(folder, stack) and opened.is_making():
+                    busy.add(stack)
+        if stack in busy:
             report(Progress("", f"stack {stack} is being changed: what is its is left out", notice=True))
-            continue
-        with suppress(NotFoundError):  # declared and never made, or gone
-            known |= {each.casefold() for each in Stack(folder, stack, report, read=True).ids()}
     # Azure spells an id in several ways, and no provider tells two apart by case alone.
     return [orphan for orphan in found if orphan.stack not in busy and orphan.id.casefold() not in known]
 

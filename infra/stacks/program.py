@@ -40,7 +40,7 @@ def run(
         return
     plan = AuthoritySpec.from_config(config.get_object("authority"))
     authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
-    ours = owner(Path(folder))
+    ours = config.get("owner") or owner(Path(folder))
     machines = {spec.name: Machine(spec, authority, owner=ours).outputs for spec in specs}
     pulumi.export("machines", machines)
     if tell:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,9 +33,13 @@ KEY = "mctl:machines"
 AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
 SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
+OWNER = "mctl:owner"
 FORMERLY, MADE_AS = "formerly", "made_as"
+BY_PASSPHRASE = "passphrase"  # noqa: S105 - the kind, not the word
 REQUIRED = ("name", "runtime")
-SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
+PROVIDER = "secretsprovider"
+SECRETS = {"encryptionsalt", "encryptedkey", PROVIDER}
+OURS = r"^(?:  )?(url|secretsprovider): (\S+)$"  # what a Pulumi.yaml that we wrote keeps of what was set there
 
 
 def find_project() -> Path:
@@ -160,11 +165,53 @@ def backend(project: Path) -> str:
     return str((_read(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")
 
 
+def set_backend(project: Path, url: str) -> None:
+    """Write where the stack state is into Pulumi.yaml, for `pulumi` by hand too."""
+    _set(project / "Pulumi.yaml", "backend", {"url": url})
+
+
+def secrets_provider(project: Path, stack: str) -> str:
+    """Give what encrypts a stack's secrets, as its file has it, else the project; nothing for a passphrase."""
+    file = _file(project, stack)
+    settings = _read(file if file.exists() else project / "Pulumi.yaml")
+    return str(settings.get(PROVIDER) or "").removeprefix(BY_PASSPHRASE)
+
+
+def set_secrets_provider(project: Path, provider: str) -> None:
+    """Write what encrypts the secrets of stacks to come into Pulumi.yaml."""
+    _set(project / "Pulumi.yaml", PROVIDER, provider)
+
+
+def owner(project: Path, stack: str) -> str:
+    """Give the id that a stack kept when its state was moved, or nothing."""
+    return str((_read(_file(project, stack)).get("config") or {}).get(OWNER) or "")
+
+
+def read_text(project: Path, stack: str) -> str:
+    """Read the file of a stack as it is, or nothing."""
+    file = _file(project, stack)
+    return file.read_text() if file.exists() else ""
+
+
+def write_text(project: Path, stack: str, text: str) -> None:
+    """Write the file of a stack."""
+    with alone(project, stack):
+        _write(_file(project, stack), text)
+
+
+def take_over(project: Path, stack: str, text: str, config: Mapping[str, Any]) -> None:
+    """Write the file of a stack as another computer has it, with this config."""
+    settings = {**(_yaml().load(text) or {}), "config": dict(config)}
+    dumped = io.StringIO()
+    _yaml().dump(settings, dumped)
+    write_text(project, stack, dumped.getvalue())
+
+
 def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
     settings = _read(_file(project, stack))
     others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
-    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, AUTHORITY, ADOPTED}
+    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, AUTHORITY, ADOPTED, OWNER}
 
 
 def discard(project: Path, stack: str) -> None:
@@ -196,7 +243,12 @@ def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
 
 def settings(project: Path, stack: str) -> dict[str, Any]:
     """Read the whole config of a stack as plain values; secrets are in it as the engine wrote them."""
-    plain: dict[str, Any] = json.loads(json.dumps(_read(_file(project, stack)).get("config") or {}, default=str))
+    return settings_in(read_text(project, stack))
+
+
+def settings_in(text: str) -> dict[str, Any]:
+    """Read the config in the text of a stack's file, as `settings` does."""
+    plain: dict[str, Any] = json.loads(json.dumps((_yaml().load(text) or {}).get("config") or {}, default=str))
     return plain
 
 
@@ -204,6 +256,14 @@ def declare_settings(project: Path, stack: str, values: Mapping[str, Any]) -> No
     """Write entries into the config of a stack."""
     with _editing(project, stack) as config:
         config.update(values)
+
+
+def _set(file: Path, key: str, value: Any) -> None:
+    settings = _read(file)
+    settings[key] = value
+    text = io.StringIO()
+    _yaml().dump(settings, text)
+    _write(file, text.getvalue())
 
 
 @contextmanager
@@ -295,18 +355,22 @@ def _check(file: Path, settings: Any) -> None:
 def _home_project() -> Path:
     """Keep a Pulumi.yaml in mctl's home, so that `pulumi up` works there by hand too."""
     folder = Path(home())
+    file = folder / "Pulumi.yaml"
+    there = file.read_text() if file.exists() else ""
+    kept = dict(re.findall(OURS, there, re.MULTILINE))
     text = (
         f"name: {PROJECT}\n"
         "description: Docker hosts, declared under mctl:machines in Pulumi.<stack>.yaml\n"
         f"main: {Path(infra.__file__).parent}\n"
         "backend:\n"
-        f"  url: {Path(home('state')).as_uri()}\n"
+        f"  url: {kept.get('url') or Path(home('state')).as_uri()}\n"
         "runtime:\n"
         "  name: python\n"
         "  options:\n"
         f"    virtualenv: {sys.prefix}\n"
     )
-    file = folder / "Pulumi.yaml"
-    if not file.exists() or file.read_text() != text:
+    if PROVIDER in kept:
+        text += f"{PROVIDER}: {kept[PROVIDER]}\n"
+    if there != text:
         _write(file, text)
     return folder
