@@ -15,14 +15,15 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import psutil
 
 from cli.output import fault, trace
 from infra.errors import Interrupted, MctlError
 
-Work = Callable[[str], object]
-Outcome = tuple[str, MctlError | None]
+Work = Callable[[str], Any]
+Outcome = tuple[str, Any]  # what the work gave, or its MctlError
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 RUN_BYTES = 400 << 20  # what one run takes at its peak: this program, the Pulumi engine and its plugins
 RUNS_PER_CPU = 2  # most of a run is waiting for a host
@@ -39,28 +40,27 @@ def run(groups: Sequence[Sequence[str]], work: Work) -> Iterator[Outcome]:
         return
     missing = dict.fromkeys(names)
     with _Children() as children:
-        for name, error in children.outcomes(deque(groups), work):
+        for name, outcome in children.outcomes(deque(groups), work):
             del missing[name]
-            yield name, error
+            yield name, outcome
         for name in missing:
             yield name, _unfinished(name, stopped=children.stopped)
 
 
-def attempt(work: Work, name: str) -> MctlError | None:
-    """Work on one name and give its failure, if any."""
+def attempt(work: Work, name: str) -> Any:
+    """Work on one name and give what came of it, or its failure."""
     try:
-        work(name)
+        return work(name)
     except MctlError as error:
         return error
-    return None
 
 
-def _in_turn(names: Sequence[str], work: Work, tried: Callable[[Work, str], MctlError | None]) -> Iterator[Outcome]:
+def _in_turn(names: Sequence[str], work: Work, tried: Callable[[Work, str], Any]) -> Iterator[Outcome]:
     stopped = False
     for name in names:
-        error = _unfinished(name, stopped=True) if stopped else tried(work, name)
-        stopped = isinstance(error, Interrupted)
-        yield name, error
+        outcome = _unfinished(name, stopped=True) if stopped else tried(work, name)
+        stopped = isinstance(outcome, Interrupted)
+        yield name, outcome
 
 
 class _Children:
@@ -123,7 +123,7 @@ def _be_child(outcomes: Connection, names: Sequence[str], work: Work) -> None:
         os._exit(0)  # as main() does: the SDK's threads may wait for ever
 
 
-def _attempt_all(work: Work, name: str) -> MctlError | None:
+def _attempt_all(work: Work, name: str) -> Any:
     """Attempt, and turn whatever else may happen into an error that can be sent."""
     try:
         return attempt(work, name)

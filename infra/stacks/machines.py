@@ -1,4 +1,4 @@
-"""What can be done with machines by name: create, up, refresh, preview, switch on and off, remove.
+"""What can be done with machines by name: create, up, refresh, remove.
 
 What failed or was stopped half-way is gone on with by the same command, and `remove` leaves nothing.
 """
@@ -19,7 +19,7 @@ from infra.stacks import caller, docker_context, program, project, records, stat
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
-from infra.stacks.store import Change, Stack
+from infra.stacks.store import Stack
 
 START_SECONDS = 240  # a reboot under software emulation takes a minute
 PROBE_SECONDS = 5
@@ -82,11 +82,6 @@ def refresh(name: str, report: Report) -> list[Record]:
     opened = Stack(*locate(name), report)
     opened.refresh()
     return keep_records(opened, report)
-
-
-def preview(name: str, report: Report) -> list[Change]:
-    """Say what an `up` would do, doing nothing."""
-    return Stack(*locate(name), report, read=True).preview()
 
 
 def remove(name: str, report: Report) -> None:

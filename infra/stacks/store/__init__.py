@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -23,9 +22,10 @@ from pulumi.automation._stack import StackInitMode
 
 from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.machine import MachineSpec
-from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
+from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files, steps
 from infra.stacks.home import home
 from infra.stacks.progress import Progress, Report, Watcher
+from infra.stacks.steps import MACHINE, Change, Drift
 from infra.stacks.store.process import Engine
 
 # It warns of an event stream that its engine's death cut off: the failure itself is told, and once is enough.
@@ -46,18 +46,7 @@ PASSING = re.compile(
 )
 PASSING_SECONDS = (1, 2, 4, 8, 16)
 AGAIN = "run the same command again"
-MACHINE = "mctl:infra:Machine"
 RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One resource that an `up` would touch. op: create, update, replace, delete. why: the properties that differ."""
-
-    resource: str
-    kind: str
-    op: str
-    why: tuple[str, ...]
 
 
 class Stack:
@@ -138,23 +127,32 @@ class Stack:
 
     def preview(self, instead: Mapping[str, MachineSpec] | None = None) -> list[Change]:
         """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere."""
+        return self._planned(instead)[0]
+
+    def drift(self) -> tuple[list[Change], list[Drift]]:
+        """Say what an `up` would do about the world as it is now, and what of it is otherwise than when it was made."""
+        return self._planned(refresh=True)
+
+    def _planned(
+        self, instead: Mapping[str, MachineSpec] | None = None, *, refresh: bool | None = None
+    ) -> tuple[list[Change], list[Drift]]:
         changes: dict[str, Change] = {}
+        drifted: list[Drift] = []
         self._instead = dict(instead or {})
 
         watcher = self._watcher(lambda _step: None)  # what would be done is no progress
 
         def note(event: auto.EngineEvent) -> None:
             watcher(event)
-            if event.resource_pre_event:
-                step = event.resource_pre_event.metadata
-                if step.op.value in ("create", "update", "replace", "delete"):
-                    parts = step.urn.split("::")
-                    changes[step.urn] = Change(parts[-1], step.type, step.op.value, tuple(step.diffs or ()))
+            if event.resource_pre_event and (change := steps.change(event.resource_pre_event.metadata)):
+                changes[event.resource_pre_event.metadata.urn] = change
+            if event.res_outputs_event and (drift := steps.drift(event.res_outputs_event.metadata)):
+                drifted.append(drift)
 
         with self._failures(f"mctl preview {self.name}", watcher):
-            self._stack.preview(on_event=note, color="never")
+            self._stack.preview(on_event=note, color="never", refresh=refresh)
         self._instead = {}
-        return list(changes.values())
+        return list(changes.values()), drifted
 
     def destroy(self, *machine: str) -> None:
         """Remove everything in the stack, or one machine's part of it. machine: every name that it may have there."""
