@@ -70,6 +70,7 @@ class AwsArgs:
         help="Most to pay for spare capacity, in USD an hour; default: the usual price",
         aliases=("--amazonec2-spot-price",),
     )
+    spot_fallback: bool = option(default=False, help="Pay the full price where there is no spare capacity")
     use_private_address: bool = option(
         default=False, help="Reach it by its private address", aliases=("--amazonec2-use-private-address",)
     )
@@ -236,7 +237,14 @@ DRIVER = Driver(
     vm=vm,
     private_address=True,
     closes=True,
-    no_capacity=("insufficientinstancecapacity", "not supported in your requested availability zone"),
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    no_capacity=(
+        "insufficientinstancecapacity",
+        "not supported in your requested availability zone",
+        "spotmaxpricetoolow",
+        "maxspotinstancecountexceeded",
+    ),
+    spot=("request_spot_instance", "spot_price"),
     account=aws_account.account,
     policy=aws_account.POLICY,
     orphans=aws_account.orphans,

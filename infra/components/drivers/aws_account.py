@@ -185,7 +185,8 @@ def _quota(client: Any, args: AwsArgs, needed: int) -> Iterator[Finding]:
     left = most - _vcpus(client, args.request_spot_instance)
     value = f"{left} of {most} vCPUs left"
     mend = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} --desired-value N"
-    yield Finding("Quota", ok=left >= needed, value=value, mend=mend)
+    can_do_without = args.request_spot_instance and args.spot_fallback
+    yield Finding("Quota", ok=left >= needed, value=value, mend=mend, needed=not can_do_without)
 
 
 def _vcpus(client: Any, spot: bool) -> int:  # noqa: FBT001 - it is one of two counts
