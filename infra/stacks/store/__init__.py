@@ -190,12 +190,8 @@ class Stack:
 
     def settle(self) -> None:
         """Find what an interrupted run began to make, and take it into the stack state, or drop it where it is not."""
-        if self.is_making():
+        if _has_begun(self._state()):
             self.refresh()
-
-    def is_making(self) -> bool:
-        """Tell whether a run has begun to make something, and has not written down what came of it."""
-        return any(op["type"] == "creating" for op in self._state().get("pending_operations") or [])
 
     def machines(self) -> list[dict[str, Any]]:
         """Read the outputs of each declared machine that was made, secrets included.
@@ -268,9 +264,13 @@ class Stack:
         """Tell whether the stack holds anything."""
         return bool(self._state().get("resources"))
 
-    def ids(self) -> set[str]:
-        """Give the providers' ids of all that the stack state has, also of what is about to be deleted."""
-        return {resource["id"] for resource in self._state().get("resources") or [] if resource.get("id")}
+    def ids(self) -> tuple[set[str], bool]:
+        """Give the providers' ids of all that the stack state has, also of what is about to be deleted.
+
+        And tell whether the making of more has begun, and not ended: such has no id yet.
+        """
+        state = self._state()
+        return {resource["id"] for resource in state.get("resources") or [] if resource.get("id")}, _has_begun(state)
 
     def _resources(self, *kinds: str) -> list[dict[str, Any]]:
         return [resource for resource in self._state().get("resources") or [] if resource["type"] in kinds]
@@ -372,6 +372,10 @@ class Stack:
 
 def _holders(error: Exception) -> str:
     return ", ".join(locks.holders(str(error))) or "another run"
+
+
+def _has_begun(state: Mapping[str, Any]) -> bool:
+    return any(operation["type"] == "creating" for operation in state.get("pending_operations") or [])
 
 
 def _is_made(machine: dict[str, Any]) -> bool:

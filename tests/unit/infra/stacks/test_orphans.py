@@ -14,8 +14,9 @@ from infra.components.drivers.digitalocean import DigitalOceanArgs
 from infra.components.ownership import OWNER
 from infra.errors import NotFoundError
 from infra.machine import MachineSpec
-from infra.stacks import orphans, project
+from infra.stacks import orphans, project, state_files
 from infra.stacks.owner import owner
+from infra.stacks.progress import Progress
 from tests.cli_runner import mctl_home
 
 __all__ = ["mctl_home"]
@@ -29,10 +30,10 @@ class Opened:
         assert read
         if name not in STATES:
             raise NotFoundError(f"stack {name} does not exist")
-        self._ids = STATES[name]
+        self._ids, self._has_begun = STATES[name], name == "prod"
 
-    def ids(self) -> set[str]:
-        return self._ids
+    def ids(self) -> tuple[set[str], bool]:
+        return self._ids, self._has_begun
 
 
 def orphan(id: str, stack: str) -> Orphan:  # noqa: A002 - the field's word
@@ -48,9 +49,8 @@ def folder(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_only_what_no_stack_of_the_state_knows_of_was_left_behind(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def provider(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     there = [orphan("i-1", "prod"), orphan("i-2", "of-a-teammate"), orphan("i-3", "prod"), orphan("i-4", "gone")]
 
     def listed(_args: Any, tags: Mapping[str, str]) -> Iterator[Orphan]:
@@ -59,5 +59,23 @@ def test_only_what_no_stack_of_the_state_knows_of_was_left_behind(
 
     driver = Driver(name="cloud", args=DigitalOceanArgs, vm=lambda *_: pytest.fail("made"), orphans=listed)
     monkeypatch.setattr(drivers, "load", lambda _provider: driver)
-    found = orphans.find("cloud", {}, lambda _progress: None)
+    return "cloud"
+
+
+def test_only_what_no_stack_of_the_state_knows_of_was_left_behind(provider: str) -> None:
+    """That a run was killed is no matter here: the lock says that nobody is at work."""
+    found = orphans.find(provider, {}, lambda _progress: None)
     assert [each.id for each in found] == ["i-3", "i-4"]
+
+
+def test_what_a_create_on_another_computer_has_begun_is_no_orphan(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_files, "path", lambda _folder, _stack: "")  # as of a bucket
+    told: list[Progress] = []
+    found = orphans.find(provider, {}, told.append)
+    assert [each.id for each in found] == ["i-4"]
+    assert [progress.text for progress in told if progress.notice] == [
+        "stack prod is being changed, or its last run was killed: what is its is left out; "
+        "mctl refresh prod settles it once no run is at work"
+    ]
