@@ -18,14 +18,14 @@ def preview(
     *,
     json: Json = False,
 ) -> None:
-    """Say what `mctl up` would do, without doing it.
+    """Say what `mctl up` would do, without doing it; of a fleet, to all of its stacks.
 
     Example: `mctl preview prod`
     """
-    from infra.stacks import lookup, machines
+    from infra.stacks import fleets, lookup
 
     with progress() as report:
-        changes = machines.preview(name or lookup.default(), report)
+        changes = fleets.preview(name or lookup.default(), report)
     if json:
         typer.echo(as_json([asdict(change) for change in changes]), nl=False)
         return

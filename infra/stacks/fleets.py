@@ -17,8 +17,8 @@ from infra.errors import MctlError, NameTakenError, NotFoundError, UsageError
 from infra.groups import COUNT, OWN, PER_STACK, Group, part_name, set_count
 from infra.machine import MachineSpec, check_name
 from infra.stacks import machines, project, records
-from infra.stacks.progress import Report
-from infra.stacks.store import Stack
+from infra.stacks.progress import MACHINE, Report
+from infra.stacks.store import Change, Stack
 
 MOST_IN_A_STACK = 40
 SWARM = "mctl:swarm"
@@ -93,6 +93,18 @@ def find(name: str) -> tuple[Path, str, Group]:
         if group and project.fleet_of(folder, stack) == stack:
             return folder, stack, group
     raise NotFoundError(f'there is no group "{name}"', mend=f"mctl create {name} --count N …")
+
+
+def preview(name: str, report: Report) -> list[Change]:
+    """Say what an `up` would do to each stack that it means, doing nothing to any machine."""
+    changes = []
+    for stack in (found := fleet(name)).stacks:
+        try:
+            changes += machines.preview(stack, report)
+        except NotFoundError:  # declared, and not made yet
+            declared = project.machines(found.folder, stack)
+            changes += [Change(machine, MACHINE, "create", ()) for machine in declared]
+    return changes
 
 
 def groups_among(names: Sequence[str]) -> dict[str, list[str]]:
