@@ -103,6 +103,13 @@ def test_a_group_that_was_made_in_one_stack_is_spread_only_beyond_it(folder: Pat
     assert list(project.machines(folder, "prod_2")) == ["web-6", "web-7", "web-8"]
 
 
+def test_a_file_that_says_all_is_left_as_people_wrote_it(folder: Path) -> None:
+    text = "config: # ours\n    mctl:groups:\n        web: {count: 2,   provider: digitalocean}\n"
+    (folder / "Pulumi.prod.yaml").write_text(text)
+    fleets.fleet("prod")
+    assert (folder / "Pulumi.prod.yaml").read_text() == text
+
+
 def test_a_stack_with_a_swarm_is_never_spread(folder: Path) -> None:
     write(folder, "prod", {"mctl:groups": {"web": {"count": 9, **WEB.to_config()}}, "mctl:swarm": {"managers": 3}})
     assert fleets.fleet("prod").stacks == ["prod"]
