@@ -55,11 +55,12 @@ def main(*, check: bool) -> int:
                 _print(size, cost)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    flat = [max(a[n] / SIZES[-1], 0) / (b[n] / SIZES[0]) for n in (0, 1) for a, b in [(costs[-1], costs[0])]]
+    few, many = costs[0], costs[-1]
+    flat = many.seconds / SIZES[-1] / (few.seconds / SIZES[0]), many.processor / SIZES[-1] / (few.processor / SIZES[0])
     print(f"  from {SIZES[0]} to {SIZES[-1]} per machine: time {flat[0]:.2f} x, cost {flat[1]:.2f} x, limit {FLAT} x")
     print(f"  ls of {SIZES[-1]} {listed:.2f} s, limit {LS_SECONDS:.0f} s")
     print(f"  scale to {SIZES[-1] + MORE} {scaled.seconds:.1f} s; {MORE} alone {ten.seconds:.1f} s, limit {SCALE} x")
-    over = max(flat) > FLAT or listed > LS_SECONDS or costs[-1].memory > MEMORY
+    over = max(flat) > FLAT or listed > LS_SECONDS or many.memory > MEMORY
     return int(check and (over or scaled.seconds > SCALE * ten.seconds))
 
 
