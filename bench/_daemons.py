@@ -1,8 +1,9 @@
 """Many stand-in Docker daemons in one process: a port each, TLS for known clients, and /version behind it.
 
-`python -m bench._daemons FOLDER…`: each folder holds server.pem (certificate and key) and ca.pem; a daemon is started
-for each. Writes the ports as a JSON list to stdout. For each line on stdin it writes how many of them were being asked
-at the same time at most since the last, and how often they were asked in all.
+`python -m bench._daemons [--at JSON] FOLDER…`: each folder holds server.pem (certificate and key) and ca.pem; a daemon
+is started for each, at a free port of 127.0.0.1, or at the ADDRESS:PORT in its place in the JSON list. Writes the ports
+as a JSON list to stdout. For each line on stdin it writes how many of them were being asked at the same time at most
+since the last, and how often they were asked in all.
 
 One thread serves them all: they share the computer with what is measured, and must take little of it.
 """
@@ -25,13 +26,14 @@ ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
 class Daemons:
     """Serve until stdin ends."""
 
-    def __init__(self, folders: list[Path]) -> None:
+    def __init__(self, folders: list[Path], places: list[str]) -> None:
         self._peak = self._total = self._asking = 0
         self._selector = selectors.DefaultSelector()
         contexts = {folder: _context(folder) for folder in set(folders)}
         self.ports = []
-        for folder in folders:
-            server = socket.create_server(("127.0.0.1", 0))
+        for folder, place in zip(folders, places, strict=True):
+            host, _, port = place.rpartition(":")
+            server = socket.create_server((host, int(port)))
             self._selector.register(server, selectors.EVENT_READ, (self._accept, contexts[folder]))
             self.ports.append(server.getsockname()[1])
 
@@ -94,7 +96,9 @@ def _context(folder: Path) -> ssl.SSLContext:
 
 
 def main() -> None:
-    daemons = Daemons([Path(folder) for folder in sys.argv[1:]])
+    given, *folders = sys.argv[2:] if sys.argv[1] == "--at" else ["", *sys.argv[1:]]
+    places = json.loads(given) if given else ["127.0.0.1:0"] * len(folders)
+    daemons = Daemons([Path(folder) for folder in folders], places)
     print(json.dumps(daemons.ports), flush=True)
     daemons.run()
 

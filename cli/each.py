@@ -49,9 +49,7 @@ def each(names: Sequence[str] | None, act: Act, done: str | Callable[[str], str]
 def outcomes(names: Sequence[str], act: Act, *, there: bool = True) -> Iterator[tuple[str, MctlError | None]]:
     """Give what came of each machine, in the order asked, as soon as it is known."""
     if len(names) == 1:
-        with progress() as report:
-            outcome = side_by_side.attempt(act, names[0], report)
-        yield names[0], outcome if isinstance(outcome, MctlError) else None
+        yield names[0], _alone(act, names[0])
         return
     from infra.stacks import machines
 
@@ -63,6 +61,15 @@ def outcomes(names: Sequence[str], act: Act, *, there: bool = True) -> Iterator[
             known[name] = error
             while untold and untold[0] in known:
                 yield untold[0], known[untold.popleft()]
+
+
+def _alone(act: Act, name: str) -> MctlError | None:
+    try:
+        with progress() as report:
+            act(name, report)
+    except MctlError as error:
+        return error
+    return None
 
 
 def _act(act: Act, name: str, report: Report) -> None:

@@ -13,7 +13,7 @@ from cli import preview_text, side_by_side
 from cli.output import as_json, say
 from cli.progress import progress
 from infra.errors import Interrupted, MctlError, NotFoundError, RecordError, UsageError
-from infra.stacks import lookup, machines
+from infra.stacks import fleets, lookup
 from infra.stacks.previews import Preview
 
 if TYPE_CHECKING:
@@ -62,13 +62,17 @@ def _look(names: Sequence[str], look: Look, *, alone: bool) -> list[tuple[Previe
     """Look at every stack once, side by side, in the order asked. alone: a lone stack's failure is raised."""
     found: dict[str, Preview | MctlError] = {}
     stacks: dict[object, str] = {}
+    order = []
     for name in names:
         try:
-            stacks.setdefault(machines.locate(name), name)
+            fleet = fleets.fleet(name)
+            for stack in fleet.stacks:
+                stacks.setdefault((fleet.folder, stack), stack if len(fleet.stacks) > 1 else name)
         except (NotFoundError, RecordError) as error:
             found[name] = error
-    lone = len(names) == 1
-    order = [name for name in names if name in (*found, *stacks.values())]
+        order += [name] if name in found or name in stacks.values() else list(stacks.values())
+    order = list(dict.fromkeys(order))
+    lone = len(order) == 1
     groups = [[name] for name in stacks.values()]
     if groups:
         with progress(live=lone) as report:

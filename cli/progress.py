@@ -27,12 +27,12 @@ def progress(*, live: bool = True) -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def progress_of_many(machines: int) -> Iterator[Callable[[Progress], None]]:
-    """Give a function that shows what it is told of so many machines, in one display that counts those that are done.
+    """Give a function that shows what it is told of several machines, in one display that counts those that are done.
 
     Without a terminal every step is a line where they are few; of more, those that are done and what is worth keeping.
     """
-    if sys.stderr.isatty():
-        with _live_count(machines) as report:
+    if machines <= 1 or sys.stderr.isatty():
+        with progress() if machines <= 1 else _live_count(machines) as report:
             yield report
         return
     done: set[str] = set()

@@ -135,10 +135,13 @@ def put_own(entry: dict[str, Any], machine: str, own: Mapping[str, Any]) -> None
 
 def leave_out(declared: dict[str, Any], name: str, machine: str) -> None:
     """Take a machine out of a group: the last lowers the count, another is marked; a group that has none goes."""
-    entry = declared[name]
-    group = Group.from_config(name, entry)
+    entry = declared.get(name)
+    group = Group.from_config(name, entry or {COUNT: 0})
+    number = group.number(machine)
+    if entry is None or number is None:
+        return  # a run that was stopped has done it
     (entry.get(OWN) or {}).pop(machine, None)
-    if (group.number(machine) or 0) < group.count:
+    if number < group.count:
         put_own(entry, machine, {ABSENT: True})
     else:
         set_count(entry, group, group.count - 1)

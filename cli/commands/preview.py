@@ -13,7 +13,7 @@ def preview(
     diff: Diff = False,
     exit_code: ExitCode = False,
 ) -> None:
-    """Say what `mctl up` would do, without doing it: no lock is taken and no host is touched.
+    """Say what `mctl up` would do to a stack or fleet, without doing it: no lock is taken and no host is touched.
 
     Example: `mctl preview prod`
     """

@@ -162,6 +162,13 @@ def _to_be_renamed(old: str, new: str) -> tuple[Path, str]:
         raise NameTakenError(
             f'machine "{new}" already exists', machine=new, mend=f"choose another name, or remove it: mctl rm {new}"
         )
+    group = project.group_of(folder, stack, old)
+    if group:
+        raise StackError(
+            f'machine "{old}" is one of the group {group.name}, whose names are numbers',
+            machine=old,
+            mend=f"make another: mctl create {new}",
+        )
     if spec.formerly:
         raise StackError(
             f'machine "{old}" is still being renamed from "{spec.formerly}"',

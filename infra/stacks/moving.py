@@ -11,6 +11,7 @@ from typing import Any
 
 from infra.components import drivers
 from infra.errors import NameTakenError, StackError
+from infra.groups import expand
 from infra.stacks import project
 from infra.stacks.machines import keep_records, refuse_taken
 from infra.stacks.progress import Progress, Report
@@ -26,7 +27,8 @@ def pack(folder: Path, stack: str, report: Report, variables: Mapping[str, str] 
     Raises StackError where a machine lives on this computer, and so can't be handed to another.
     """
     config = project.settings(folder, stack)
-    machines = config.get(project.KEY) or {}
+    groups, fleet = config.pop(project.GROUPS, None), config.pop(project.PART_OF, "")
+    machines = config[project.KEY] = expand(config.get(project.KEY), groups, stack, fleet)  # each goes by itself
     refuse_local(machines)
     opened = Stack(folder, stack, report, variables=variables)
     secrets = opened.secrets()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.errors import MctlError
+from infra.errors import MctlError, NotFoundError
 from infra.stacks import effects, project
 from infra.stacks.effects import Effect
 from infra.stacks.machines import locate
@@ -58,25 +58,34 @@ class Preview:
 
 def preview(name: str, report: Report) -> Preview:
     """Say what an `up` would do to a stack, named by itself or by a machine in it."""
-    opened = Stack(*locate(name), report, read=True)
-    return _by_machine(opened, opened.preview())
+    folder, stack = locate(name)
+    declared = project.machines(folder, stack)
+    try:
+        changes: Sequence[Change] = Stack(folder, stack, report, read=True).preview()
+    except NotFoundError:
+        if not declared:
+            raise
+        changes = [Change(machine, MACHINE, "create", ()) for machine in declared]  # and not made yet
+    return _by_machine(stack, declared, changes)
 
 
 def drift(name: str, report: Report) -> Preview:
     """Say what in the world is otherwise than a stack made it, and what an `up` would do about it."""
-    opened = Stack(*locate(name), report, read=True)
-    return _by_machine(opened, *opened.drift())
+    folder, stack = locate(name)
+    changes, drifted = Stack(folder, stack, report, read=True).drift()
+    return _by_machine(stack, project.machines(folder, stack), changes, drifted)
 
 
-def _by_machine(opened: Stack, changes: Sequence[Change], drifted: Sequence[Drift] = ()) -> Preview:
-    declared = project.machines(opened.folder, opened.name)
+def _by_machine(
+    stack: str, declared: Mapping[str, Any], changes: Sequence[Change], drifted: Sequence[Drift] = ()
+) -> Preview:
     gone = [change.resource for change in changes if change.kind == MACHINE and change.op == "delete"]
     known = [*declared, *gone]
     found = effects.of(changes, declared)
     resources = [*(change.resource for change in changes), *(drift.resource for drift in drifted)]
     names = sorted({owner(resource, known) for resource in resources}, key=["", *known].index)
     touched = tuple(_touched(name, known, found, changes, drifted) for name in names)
-    return Preview(opened.name, touched, len(set(declared) - set(names)))
+    return Preview(stack, touched, len(set(declared) - set(names)))
 
 
 def _touched(

@@ -59,7 +59,7 @@ def test_a_machine_from_create_to_rm(provider: str, open_cloud: Open) -> None:
     created = shop.mctl("create", "web", *options)
     assert created.code == 0, created.err
     assert world.fault("storm") == 0
-    assert ("trying again in 1 s" in created.err) is not cloud.is_local
+    assert ("trying again in " in created.err) is not cloud.is_local
     assert docker_answers(shop)
     assert shop.mctl("preview", "web").out == "no changes\n"
 

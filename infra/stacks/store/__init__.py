@@ -7,6 +7,7 @@ a Ctrl-C always ends with the lock released and the state saved.
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 import warnings
@@ -37,7 +38,7 @@ CUT_OFF = re.compile(
     r"error: (.*: )?(EOF|unexpected end of JSON input|corrupt store: missing version .*)$", re.MULTILINE
 )
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
-# What a provider says that is overloaded or counts calls (RFC 6585, RFC 9110), and the seconds before each other try.
+# What a provider says that is overloaded or counts calls (RFC 6585, RFC 9110); the most seconds before each other try.
 PASSING = re.compile(
     r"\b(status|code|error|http)\b\W*(code)?\W*(429|50[234])\b|\b429 |\b50[234] (bad|service|gateway)|rate ?limit"
     r"|too many requests|throttl|requestlimitexceeded|service unavailable|temporarily unavailable",
@@ -292,13 +293,14 @@ class Stack:
 
     def _patiently(self, work: Callable[[], object]) -> None:
         """Change the stack, and again where a provider had no time for it: what is made already stays made."""
-        for seconds in PASSING_SECONDS:
+        for longest in PASSING_SECONDS:
             try:
                 return self._unlocked(work)
             except auto.CommandError as error:
                 if self._engine.interrupted or not PASSING.search(str(error)):
                     raise
-            self._say(f"The provider has too much to do: trying again in {seconds} s")
+            seconds = longest * random.uniform(0.5, 1)  # noqa: S311 - stacks side by side must not all come back at once
+            self._say(f"The provider has too much to do: trying again in {seconds:.1f} s")
             time.sleep(seconds)
         return self._unlocked(work)
 
