@@ -54,6 +54,7 @@ VERBS = {
     "up": Verb(STACKS, "Bring a stack to what it declares"),
     "preview": Verb(STACKS, "Show what `up` would do"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
+    "swarm": Verb(STACKS, "Look at a Swarm, and renew its tokens"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
     "policy": Verb(COMPUTER, "Print the permissions that a provider's machines take"),
     "orphans": Verb(COMPUTER, "Find at a provider what no stack knows of any more"),

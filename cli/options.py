@@ -37,5 +37,7 @@ StackName = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
-Swarm = Annotated[bool, typer.Option("--swarm", help="Reach the swarm that the machine is a master of")]
+Swarm = Annotated[
+    bool, typer.Option("--swarm", help="Reach a Swarm, by the name of its stack or of a machine that manages it")
+]
 Timeout = Annotated[float, typer.Option("--timeout", "-t", min=0.1, help="Seconds to wait for a machine's answer")]

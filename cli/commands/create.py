@@ -10,6 +10,7 @@ import typer
 
 from cli.create_options import (
     AllowCidr,
+    Autolock,
     Env,
     HostKey,
     Insecure,
@@ -18,22 +19,25 @@ from cli.create_options import (
     JumpHostKey,
     JumpKey,
     Label,
+    Managers,
     Mirror,
     Opt,
     PrivateAddressOnly,
     Provider,
     ProvisionScripts,
     StorageDriver,
+    Swarm,
     TlsSan,
     UserData,
     Version,
     Zones,
     option,
+    swarm_of,
 )
 from cli.driver_options import DEFAULT_PROVIDER, chosen_provider, with_driver_options
 from cli.progress import progress
 from infra.components.drivers import load
-from infra.machine import EngineSpec, MachineSpec
+from infra.machine import EngineSpec, MachineSpec, SwarmSpec
 
 FORWARD = (
     "It needs a route to the machine; without one, forward the port: mctl ssh {0} -N -L 2376:localhost:2376, "
@@ -68,6 +72,9 @@ def _create(
     engine_registry_mirror: Mirror = None,
     engine_storage_driver: StorageDriver = "",
     engine_env: Env = None,
+    swarm: Swarm = False,
+    managers: Managers = None,
+    autolock: Autolock = False,
     options: Mapping[str, Any],
 ) -> None:
     """Make a machine: a host with Docker Engine behind TLS, and a docker context for it.
@@ -102,14 +109,14 @@ def _create(
         user_data=user_data,
         provision_scripts=tuple(provision_script or ()),
     )
-    _make(spec, stack or name)
+    _make(spec, stack or name, swarm_of(swarm=swarm, managers=managers, autolock=autolock))
 
 
-def _make(spec: Any, stack: str) -> None:
+def _make(spec: Any, stack: str, swarm: SwarmSpec | None) -> None:
     from infra.stacks import machines
 
     with progress() as report:
-        made = machines.create(spec, stack, report)
+        made = machines.create(spec, stack, report, swarm)
     phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in made.phases.items())
     version = made.record.engine_version
     if not version:

@@ -20,14 +20,18 @@ def rm(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Do not ask, and pass over names that no machine has")
+        bool,
+        typer.Option(
+            "--force", "-f", help="Do not ask, pass over names that no machine has, and let a Swarm lose its quorum"
+        ),
     ] = False,
 ) -> None:
     """Remove machines: the host, its disk, its stack, its context and its record.
 
     Asks first, and removes nothing unless the answer begins with y; where there is neither a terminal nor an answer on
     standard input, --yes must be given. A machine whose removal fails stays in the list, with --force too, so that
-    nothing is left behind unseen.
+    nothing is left behind unseen. What runs on a machine of a Swarm moves to the others first, and the Swarm must keep
+    its quorum.
 
     Example: `mctl rm --yes web-1 web-2`
     """
@@ -38,7 +42,11 @@ def rm(
         return
     machines.by_stack(wanted)  # an unknown one is told before anything is asked
     if yes or force or _confirmed(wanted):
-        each(wanted, machines.remove, "Successfully removed {}")
+        each(
+            wanted,
+            lambda name, report: machines.remove(name, report, force=force, going=wanted),
+            "Successfully removed {}",
+        )
 
 
 def _there(names: list[str]) -> list[str]:

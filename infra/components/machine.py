@@ -29,10 +29,13 @@ class Machine(pulumi.ComponentResource):
     """Make one machine from its spec.
 
     owner: whose stack state knows of it, for `ownership.tags`. Children are named `NAME-…`. `outputs` is the same
-    mapping for every provider; the private keys in it are secret.
+    mapping for every provider; the private keys in it are secret. `vm` and `connection` are for what is done on its
+    host besides.
     """
 
     outputs: dict[str, pulumi.Output[Any]]
+    vm: drivers.Vm
+    connection: command.remote.ConnectionArgs
 
     def __init__(
         self, spec: MachineSpec, authority: Authority, opts: pulumi.ResourceOptions | None = None, *, owner: str = ""
@@ -48,6 +51,7 @@ class Machine(pulumi.ComponentResource):
             vm = replace(vm, address=vm.private_address)
         jump = bastion.login(spec)
         connection = _connection(vm, jump, booting=driver.makes_vm)
+        self.vm, self.connection = vm, connection
         is_foreign = spec.adopted or not driver.has_host
         daemon = _adopted(spec) if is_foreign else _daemon(spec, authority, vm, connection, child)
         self.outputs = _outputs(spec, authority, vm, daemon) | bastion.outputs(jump)

@@ -14,8 +14,8 @@ from typing import Any
 
 from infra.components import bastion, drivers, provision
 from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
-from infra.machine import MachineSpec
-from infra.stacks import caller, docker_context, program, project, records, state_files
+from infra.machine import MANAGER, MachineSpec, SwarmSpec
+from infra.stacks import caller, docker_context, program, project, records, state_files, swarm_nodes
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
@@ -34,21 +34,34 @@ class Made:
     phases: Mapping[str, float]
 
 
-def create(spec: MachineSpec, stack: str, report: Report) -> Made:
+def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | None = None) -> Made:
     """Make a machine, or go on with one whose making was stopped.
 
-    Raises NameTakenError for a machine that is there, PreCreateError before anything is made, StackError after.
+    swarm: what the machines of its stack form from now on. Raises NameTakenError for a machine that is there,
+    PreCreateError before anything is made, StackError after.
     """
     folder = project.find_project()
     refuse_taken(folder, spec.name, stack)
     _refuse_foreign(spec.name)
-    spec = checked(folder, spec)
+    swarm = swarm or project.swarm(folder, stack)
+    spec = checked(folder, _spread(spec, list(project.machines(folder, stack))) if swarm else spec)
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
+    if swarm:
+        project.declare_swarm(folder, stack, swarm)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
     phases = _up_where_there_is_room(opened, spec, report)
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
+
+
+def _spread(spec: MachineSpec, members: Sequence[str]) -> MachineSpec:
+    """Begin each machine of a Swarm with another of its zones, so that no zone takes most managers with it."""
+    if not spec.zones or spec.options.get("zone"):
+        return spec
+    place = members.index(spec.name) if spec.name in members else len(members)
+    first = place % len(spec.zones)
+    return replace(spec, zones=spec.zones[first:] + spec.zones[:first])
 
 
 def _up_where_there_is_room(opened: Stack, spec: MachineSpec, report: Report) -> Mapping[str, Mapping[str, float]]:
@@ -73,6 +86,8 @@ def up(name: str, report: Report) -> list[Record]:
     opened = Stack(*locate(name), report)
     opened.up(mend=f"mctl up {name}")
     kept = keep_records(opened, report)
+    for record in kept:
+        _open_lock(record, report)
     project.forget_former_names(opened.folder, opened.name)
     return kept
 
@@ -89,10 +104,11 @@ def preview(name: str, report: Report) -> list[Change]:
     return Stack(*locate(name), report, read=True).preview()
 
 
-def remove(name: str, report: Report) -> None:
+def remove(name: str, report: Report, *, force: bool = False, going: Sequence[str] = ()) -> None:
     """Remove a machine with all that was made for it: host, disk, stack entry, context and record.
 
-    Raises NotFoundError where neither a record nor a declaration has the name.
+    force: though its Swarm loses its quorum by that. going: all that are about to be removed; a Swarm of which all are
+    goes without ceremony. Raises NotFoundError where neither a record nor a declaration has the name.
     """
     try:
         folder, stack = locate(name)
@@ -110,16 +126,29 @@ def remove(name: str, report: Report) -> None:
     with suppress(NotFoundError):  # declared, but never made
         opened = Stack(folder, stack, report)
         opened.settle()
-        opened.destroy(*(_names(name, declared) if others else ()))
+        if others and project.swarm(folder, stack):
+            _take_out(opened, name, force=force, all_go=set(others) <= set(going))
+        else:
+            opened.destroy(*(_names(name, declared) if others else ()))
     if whole:
         if opened:
             opened.delete()
         project.discard(folder, stack)
+        _forget_context(stack, report)
     else:
         project.withdraw(folder, stack, name)
         if opened:
             keep_records(opened, report)  # the stack state has changed for the others too
     _forget(name, report)
+
+
+def _take_out(opened: Stack, name: str, *, force: bool, all_go: bool) -> None:
+    """Remove a machine of a Swarm; others are told of it by an `up`."""
+    if all_go:
+        opened.destroy()
+        return
+    swarm_nodes.retire(opened.folder, opened.name, name, force=force, report=opened.report)
+    opened.up(mend=f"mctl rm {name}", without=[name])
 
 
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
@@ -239,9 +268,21 @@ def keep_records(opened: Stack, report: Report) -> list[Record]:
         if notice:
             report(Progress(record.name, notice, notice=True))
         kept.append(record)
+    if project.swarm(opened.folder, stack):
+        _point_at_manager(stack, kept, report)
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept} - set(former.values()):
         _forget(gone, report)
     return kept
+
+
+def _point_at_manager(stack: str, kept: Sequence[Record], report: Report) -> None:
+    """Give the Swarm a docker context that leads to a manager that is up, unless a machine has its name."""
+    if any(record.name == stack for record in kept):
+        return
+    with suppress(HostError):  # none is: the context stays as it is
+        notice = docker_context.create_or_update(swarm_nodes.manager_of(stack, kept), cluster=stack)
+        if notice:
+            report(Progress("", notice, notice=True))
 
 
 def checked(folder: Path, spec: MachineSpec) -> MachineSpec:
@@ -280,6 +321,15 @@ def await_docker(record: Record, report: Report) -> None:
                 mend=f"mctl ssh {record.name} sudo journalctl -u docker",
             )
         time.sleep(POLL_SECONDS)
+    _open_lock(record, report)
+
+
+def _open_lock(record: Record, report: Report) -> None:
+    """Unlock a manager that was restarted, where its Swarm locks them."""
+    folder = Path(record.project)
+    swarm = project.swarm(folder, record.stack) if record.swarm == MANAGER and record.running else None
+    if swarm and swarm.autolock:
+        swarm_nodes.unlock(record, Stack(folder, record.stack, report, read=True).swarm()["unlock_key"], report)
 
 
 def _forget_removed(name: str) -> None:
@@ -290,10 +340,14 @@ def _forget_removed(name: str) -> None:
 
 
 def _forget(name: str, report: Report) -> None:
+    _forget_context(name, report)
+    records.remove(name)
+
+
+def _forget_context(name: str, report: Report) -> None:
     notice = docker_context.remove(name)
     if notice:
         report(Progress(name, notice, notice=True))
-    records.remove(name)
 
 
 def _silence(_progress: Progress) -> None:

@@ -1,21 +1,21 @@
-"""The Pulumi program: the stack's config becomes one Machine per entry."""
+"""The Pulumi program: the stack's config becomes one Machine per entry, and a Swarm of them where it asks for one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from infra.authority import AuthoritySpec
-from infra.components import drivers
+from infra.components import drivers, swarm
 from infra.components.engine_scripts.configure import split_opts
 from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
-from infra.machine import NAMESPACE, EngineSpec, MachineSpec
+from infra.machine import NAMESPACE, EngineSpec, MachineSpec, SwarmSpec
 from infra.stacks.owner import owner
 
 
@@ -23,28 +23,43 @@ def run(
     folder: str,
     tell: Callable[[dict[str, dict[str, Any]]], None] | None = None,
     instead: Mapping[str, MachineSpec] | None = None,
+    without: Container[str] = (),
 ) -> None:
     """Declare every machine of the stack's config, and export their outputs by name as `machines`.
 
     folder: the project's; what the config names relative to it is found there. tell: is given the same once all are
-    known, secrets in clear. instead: machines to take as these, not as the config has them. Raises UsageError where the
-    config is missing or can't mean anything.
+    known, secrets in clear. instead: machines to take as these, not as the config has them. without: machines that are
+    about to be removed. Raises UsageError where the config is missing or can't mean anything.
     """
     config = pulumi.Config(NAMESPACE)
     declared = [(instead or {}).get(spec.name, spec) for spec in read_machines(config.get_object("machines"))]
-    specs = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
+    here = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
+    specs = [spec for spec in here if spec.name not in without]
+    swarm_spec = SwarmSpec.from_config(config.get_object("swarm"))
     for spec in specs:
         check(spec)
     if not specs:
         pulumi.export("machines", {})
         return
+    if swarm_spec:
+        swarm.check(swarm_spec, specs)
     plan = AuthoritySpec.from_config(config.get_object("authority"))
     authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
     ours = owner(Path(folder))
-    machines = {spec.name: Machine(spec, authority, owner=ours).outputs for spec in specs}
+    made = {spec.name: Machine(spec, authority, owner=ours) for spec in specs}
+    machines = {name: machine.outputs for name, machine in made.items()}
+    if swarm_spec:
+        machines = _swarm(swarm_spec, specs, made)
     pulumi.export("machines", machines)
     if tell:
         pulumi.Output.from_input(machines).apply(tell)
+
+
+def _swarm(spec: SwarmSpec, specs: Sequence[MachineSpec], made: Mapping[str, Machine]) -> dict[str, dict[str, Any]]:
+    """Make the Swarm, and give the machines' outputs with their roles in it."""
+    pulumi.export("swarm", swarm.Swarm(pulumi.get_stack(), spec, specs, made).outputs)
+    managers = spec.managers_of(specs)
+    return {name: {**machine.outputs, "swarm": swarm.role(name, managers)} for name, machine in made.items()}
 
 
 def check(spec: MachineSpec) -> None:

@@ -20,7 +20,7 @@ import infra
 from infra.authority import ADOPTED as ADOPTED_GENERATION
 from infra.authority import AuthoritySpec
 from infra.errors import MctlError, UsageError
-from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec
+from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec, SwarmSpec
 from infra.stacks.home import around, home
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PROJECT = "mctl"
 KEY = "mctl:machines"
+SWARM = "mctl:swarm"
 AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
 SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
@@ -113,6 +114,8 @@ def rename(project: Path, stack: str, old: str, new: str) -> None:
         login = config.pop(f"{SSH_KEY}{old}", None)
         if login:
             config[f"{SSH_KEY}{new}"] = login
+        if (config.get(SWARM) or {}).get("lead") == old:
+            config[SWARM]["lead"] = new
 
 
 def forget_former_names(project: Path, stack: str) -> None:
@@ -149,7 +152,7 @@ def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
     settings = _read(_file(project, stack))
     others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
-    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, AUTHORITY, ADOPTED}
+    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, SWARM, AUTHORITY, ADOPTED}
 
 
 def discard(project: Path, stack: str) -> None:
@@ -162,6 +165,28 @@ def withdraw(project: Path, stack: str, machine: str) -> None:
     with _editing(project, stack) as config:
         config.setdefault(KEY, {}).pop(machine, None)
         config.pop(f"{SSH_KEY}{machine}", None)
+
+
+def swarm(project: Path, stack: str) -> SwarmSpec | None:
+    """Read the Swarm that a stack declares. Raises UsageError for what can't mean anything."""
+    return SwarmSpec.from_config((_read(_file(project, stack)).get("config") or {}).get(SWARM))
+
+
+def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
+    """Write the Swarm that the machines of a stack form."""
+    with _editing(project, stack) as config:
+        config[SWARM] = spec.to_config()
+
+
+def specs(project: Path, stack: str) -> list[MachineSpec]:
+    """Read the machines that a stack declares. Raises UsageError."""
+    return [MachineSpec.from_config(name, entry) for name, entry in machines(project, stack).items()]
+
+
+def declare_lead(project: Path, stack: str, machine: str) -> None:
+    """Let another manager lead the Swarm."""
+    with _editing(project, stack) as config:
+        config[SWARM]["lead"] = machine
 
 
 def authority(project: Path, stack: str) -> AuthoritySpec:

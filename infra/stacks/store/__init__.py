@@ -11,7 +11,7 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ class Stack:
         read: bool = False,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder, self.name, self._report = folder, name, report
+        self.folder, self.name, self.report = folder, name, report
         self._alone = None if read else locks.one_run(folder, name)
         found = pulumi_program.find_pulumi(self._say, _install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
@@ -87,6 +87,7 @@ class Stack:
             state_files.require_space(folder)
         self._refused: MctlError | None = None
         self._instead: dict[str, MachineSpec] = {}
+        self._without: Collection[str] = ()
         self._made: dict[str, dict[str, Any]] | None = None
         workspace = _Workspace(
             work_dir=str(folder),
@@ -110,16 +111,20 @@ class Stack:
             return _Opened(self.name, workspace, StackInitMode.CREATE)
 
     def _say(self, line: str) -> None:
-        self._report(Progress("", line))
+        self.report(Progress("", line))
 
     def _notice(self, line: str) -> None:
-        self._report(Progress("", line, notice=True))
+        self.report(Progress("", line, notice=True))
 
-    def up(self, mend: str, renew: Sequence[str] = ()) -> Mapping[str, Mapping[str, float]]:
+    def up(
+        self, mend: str, renew: Sequence[str] = (), without: Collection[str] = ()
+    ) -> Mapping[str, Mapping[str, float]]:
         """Bring the stack to what it declares; give the seconds of each machine's phases.
 
-        renew: names of keys to make anew, with all that is made of them, and of commands to run again.
+        renew: names of keys to make anew, with all that is made of them, and of commands to run again. without:
+        machines that are to go.
         """
+        self._without = without
         state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
         watcher = self._watcher()
         renewable = self._resources(*RENEWABLE) if renew else ()
@@ -190,6 +195,11 @@ class Stack:
         declared = project.machines(self.folder, self.name)
         return [machine for name, machine in made.items() if name in declared and _is_made(machine)]
 
+    def swarm(self) -> dict[str, str]:
+        """Read the tokens and the unlock key of the stack's Swarm, in clear."""
+        with self._failures(f"mctl refresh {self.name}"):
+            return dict(self._mended(self._stack.every_output).get("swarm", {}))
+
     def keep_secret(self, key: str, text: str) -> None:
         """Put a value into the stack's config, encrypted. key: with its namespace."""
         with self._failures(AGAIN), project.alone(self.folder, self.name):
@@ -237,7 +247,7 @@ class Stack:
         return sorted(family)
 
     def _watcher(self, report: Report | None = None) -> Watcher:
-        return Watcher(list(project.machines(self.folder, self.name)), report or self._report)
+        return Watcher(list(project.machines(self.folder, self.name)), report or self.report)
 
     def _patiently(self, work: Callable[[], object]) -> None:
         """Change the stack, and again where a provider had no time for it: what is made already stays made."""
@@ -258,7 +268,7 @@ class Stack:
         except auto.ConcurrentUpdateError as error:
             if not locks.abandoned(str(error)):
                 raise
-            self._report(Progress("", "Clearing the lock of a run that was killed"))
+            self.report(Progress("", "Clearing the lock of a run that was killed"))
             self._stack.cancel()
             self._mended(work)
 
@@ -279,7 +289,7 @@ class Stack:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
         self._made = None
         try:
-            program.run(str(self.folder), self._keep_made, self._instead)
+            program.run(str(self.folder), self._keep_made, self._instead, self._without)
         except MctlError as error:
             self._refused = error
             raise
