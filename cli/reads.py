@@ -114,7 +114,11 @@ def env(
     variables = _unset(no_proxy=no_proxy) if unset else _set(_reachable(name, swarm=swarm), no_proxy=no_proxy)
     if json:
         return _json(variables)
-    flags = [f"--shell {shell}" if shell else "", "--no-proxy" if no_proxy else "", "-u" if unset else ""]
+    flags: list[str | None] = [
+        f"--shell {shell}" if shell else "",
+        "--no-proxy" if no_proxy else "",
+        "-u" if unset else "",
+    ]
     flags += ["--swarm" if swarm else "", name]
     return shells.script(known, variables, " ".join([output.program, "env", *filter(None, flags)]))
 

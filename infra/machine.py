@@ -29,6 +29,7 @@ JUMP = re.compile(
 )
 MANAGER, WORKER = "manager", "worker"
 MANAGERS = 3
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")  # RFC 1918
 MOST_MANAGERS = 7  # https://docs.docker.com/engine/swarm/admin_guide/
 KINDS = {
     "bool": "true or false",
@@ -69,8 +70,9 @@ class MachineSpec:
     bastion that all SSH goes through, `[USER@]HOST[:PORT]`; ssh_proxy_host_key and ssh_proxy_key are its host key
     and the private key file that logs in there. private_address_only: reach the machine by its private address.
     allow_cidrs: who may reach SSH and Docker through the provider's firewall. zones: where it may be, the first
-    that has room. user_data: file for cloud-init. provision_scripts: files that run on the host as root, once its
-    engine is up. A file's path is absolute, or relative to the project's folder. running: False keeps it switched
+    that has room. swarm_networks: where the other members of its Swarm are, for the provider's firewall; those of
+    `mctl:swarm` if empty. user_data: file for cloud-init. provision_scripts: files that run on the host as root, once
+    its engine is up. A file's path is absolute, or relative to the project's folder. running: False keeps it switched
     off. adopted: what is known of an engine that someone else configured and that stays as it is (`engine_version`,
     `certificate_expiry`); empty where mctl configures it. formerly: the name that it was made under, until an `up`
     has renamed it.
@@ -88,6 +90,7 @@ class MachineSpec:
     private_address_only: bool = False
     allow_cidrs: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
+    swarm_networks: tuple[str, ...] = ()
     user_data: str = ""
     provision_scripts: tuple[str, ...] = ()
     running: bool = True
@@ -98,7 +101,8 @@ class MachineSpec:
         check_name(self.name)
         _check_jump(self)
         _check_sans(self.name, self.tls_sans)
-        _check_cidrs(self.name, self.allow_cidrs)
+        _check_cidrs(self.name, "--allow-cidr", self.allow_cidrs)
+        _check_cidrs(self.name, "swarm_networks", self.swarm_networks)
         _check_engine(self.name, self.engine)
 
     @classmethod
@@ -134,12 +138,14 @@ class SwarmSpec:
 
     managers: how many of them at most, an odd number, for half of an even one agree on nothing; the stack's first
     machines are it. lead: the manager that others join at and that is asked to change the Swarm, the first one if
-    empty. autolock: managers need a key after a restart.
+    empty. autolock: managers need a key after a restart. networks: where its machines are; providers' firewalls let in
+    the Swarm's ports from there alone.
     """
 
     managers: int = MANAGERS
     lead: str = ""
     autolock: bool = False
+    networks: tuple[str, ...] = PRIVATE_NETWORKS
 
     def __post_init__(self) -> None:
         if self.managers % 2 == 0 or not 0 < self.managers <= MOST_MANAGERS:
@@ -236,14 +242,14 @@ def _check_sans(name: str, sans: tuple[str, ...]) -> None:
             raise UsageError(f"--tls-san {san!r} is neither a host name nor an IP address", machine=name)
 
 
-def _check_cidrs(name: str, cidrs: tuple[str, ...]) -> None:
+def _check_cidrs(name: str, setting: str, cidrs: tuple[str, ...]) -> None:
     from ipaddress import ip_network  # reads need none
 
     for cidr in cidrs:
         try:
             ip_network(cidr)
         except ValueError as error:
-            raise UsageError(f"--allow-cidr {cidr!r}: {error}", machine=name) from None
+            raise UsageError(f"{setting} {cidr!r}: {error}", machine=name) from None
 
 
 def _check_engine(name: str, engine: EngineSpec) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pulumi
 import pulumi_command as command
 
-from infra.components import drivers
+from infra.components import drivers, firewall
 from infra.components.engine_scripts import swarm as scripts
 from infra.components.machine import Machine
 from infra.errors import UsageError
-from infra.machine import MANAGER, WORKER, MachineSpec, SwarmSpec
+from infra.machine import MANAGER, PRIVATE_NETWORKS, WORKER, MachineSpec, SwarmSpec
 
 LIMIT = pulumi.CustomTimeouts(create="10m", update="10m")
 # What a host that is switched off must not be asked to do.
@@ -53,7 +53,8 @@ class Swarm(pulumi.ComponentResource):
         members = {each.name: Member(each, machines[each.name], role(each.name, managers)) for each in specs}
         leading = members[spec.lead_of(specs)]
         self._opts = pulumi.ResourceOptions(parent=self, custom_timeouts=LIMIT)
-        self._lead = self._begin(name, spec, leading)
+        encrypted = not any(each.provider in firewall.NO_ESP for each in specs)
+        self._lead = self._begin(name, spec, leading, encrypted=encrypted)
         stdout: pulumi.Output[str] = pulumi.Output.secret(self._lead.stdout)
         said = stdout.apply(scripts.said)
         self.outputs = {
@@ -64,14 +65,15 @@ class Swarm(pulumi.ComponentResource):
         self._settle(name, members, leading, nodes)
         self.register_outputs(self.outputs)
 
-    def _begin(self, name: str, spec: SwarmSpec, leading: Member) -> command.remote.Command:
+    def _begin(self, name: str, spec: SwarmSpec, leading: Member, *, encrypted: bool) -> command.remote.Command:
         address = leading.advertised.apply(
             lambda known: scripts.joining(role=MANAGER, token="", unlock="", advertise=known, managers=())
         )
+        machine, facts = leading.spec.name, {"autolock": spec.autolock, "encrypted": encrypted}
         return command.remote.Command(
             f"{name}-swarm-lead",
-            create=scripts.lead(leading.spec.name, autolock=spec.autolock, may_begin=True),
-            update=scripts.lead(leading.spec.name, autolock=spec.autolock, may_begin=False),
+            create=scripts.lead(machine, **facts, may_begin=True),
+            update=scripts.lead(machine, **facts, may_begin=False),
             stdin=address,
             **self._on(leading),
             opts=self._options(leading, depends_on=[leading.machine], additional_secret_outputs=["stdout"]),
@@ -153,6 +155,7 @@ def check(spec: SwarmSpec, specs: Sequence[MachineSpec]) -> None:
                 f"provider {each.provider} changes nothing on the daemon's host, so it can join no Swarm",
                 machine=each.name,
             )
+        _check_reach(spec, each, alone=len(specs) == 1)
         if any(opt.lstrip("-").partition("=")[0] == LIVE_RESTORE for opt in each.engine.opts):
             raise UsageError(
                 f"--engine-opt {LIVE_RESTORE}: Swarm mode excludes it",
@@ -161,6 +164,26 @@ def check(spec: SwarmSpec, specs: Sequence[MachineSpec]) -> None:
             )
     if spec.lead and spec.lead not in {each.name for each in specs}:
         raise UsageError(f"mctl:swarm: lead is {spec.lead!r}, and the stack has no such machine")
+
+
+def _check_reach(spec: SwarmSpec, machine: MachineSpec, *, alone: bool) -> None:
+    driver = drivers.load(machine.provider)
+    if driver.is_local and not alone:
+        raise UsageError(
+            f"machines of provider {driver.name} don't reach each other, so they form no Swarm", machine=machine.name
+        )
+    if driver.name == "azure" and not machine.options.get("vnet"):
+        raise UsageError(
+            "each machine of provider azure has a network of its own, so they form no Swarm",
+            machine=machine.name,
+            mend="put them into one that exists: --azure-vnet",
+        )
+    if driver.closes and not driver.private_address and spec.networks == PRIVATE_NETWORKS:
+        raise UsageError(
+            f"machines of provider {driver.name} have no private addresses that its firewall could let in",
+            machine=machine.name,
+            mend="name the networks of their public ones as networks under mctl:swarm",
+        )
 
 
 def _stdin(role: str, token: str, unlock: str, advertise: str, managers: Sequence[str]) -> str:

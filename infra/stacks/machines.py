@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.components import bastion, drivers, provision
-from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
+from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError, UsageError
 from infra.machine import MANAGER, MachineSpec, SwarmSpec
 from infra.stacks import caller, docker_context, program, project, records, state_files, swarm_nodes
 from infra.stacks.progress import Progress, Report
@@ -43,7 +43,7 @@ def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | Non
     folder = project.find_project()
     refuse_taken(folder, spec.name, stack)
     _refuse_foreign(spec.name)
-    swarm = swarm or project.swarm(folder, stack)
+    swarm = _swarm_of(folder, stack, swarm)
     spec = checked(folder, _spread(spec, list(project.machines(folder, stack))) if swarm else spec)
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
@@ -53,6 +53,17 @@ def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | Non
     phases = _up_where_there_is_room(opened, spec, report)
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
+
+
+def _swarm_of(folder: Path, stack: str, asked: SwarmSpec | None) -> SwarmSpec | None:
+    """Give the Swarm that a stack declares already, else the one asked for. Raises UsageError where they differ."""
+    there = project.swarm(folder, stack)
+    if there and asked not in (None, SwarmSpec(), replace(there, lead="", networks=SwarmSpec().networks)):
+        raise UsageError(
+            f"the machines of stack {stack} form a Swarm already, another one than this",
+            mend=f"change mctl:swarm in Pulumi.{stack}.yaml, then run mctl up {stack}",
+        )
+    return there or asked
 
 
 def _spread(spec: MachineSpec, members: Sequence[str]) -> MachineSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def run(
         return
     if swarm_spec:
         swarm.check(swarm_spec, specs)
+        specs = [replace(spec, swarm_networks=spec.swarm_networks or swarm_spec.networks) for spec in specs]
     plan = AuthoritySpec.from_config(config.get_object("authority"))
     authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
     ours = owner(Path(folder))

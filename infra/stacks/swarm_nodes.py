@@ -54,8 +54,11 @@ def manager_of(stack: str, among: Sequence[Record]) -> Record:
     for record, state in zip(managers, probe_all(managers, SECONDS), strict=True):
         if state.docker_version:
             return record
-    names = ", ".join(record.name for record in managers) or "there is none"
-    raise HostError(f"no manager of the Swarm of stack {stack} answers: {names}", mend=f"mctl start {names}")
+    names = [record.name for record in managers]
+    raise HostError(
+        f"no manager of the Swarm of stack {stack} answers: {', '.join(names) or 'there is none'}",
+        mend=f"mctl start {' '.join(names)}" if names else f"mctl up {stack}",
+    )
 
 
 def nodes(manager: Record, report: Report) -> list[Node]:

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping
 from infra.components.engine_scripts import as_root, parts, variables
 
 
-def lead(machine: str, *, autolock: bool, may_begin: bool) -> str:
+def lead(machine: str, *, autolock: bool, encrypted: bool, may_begin: bool) -> str:
     """Write the script that sees to a Swarm and prints `worker-token`, `manager-token` and `unlock-key`.
 
-    may_begin: False where there was a Swarm already, so that a host that was made anew begins no second one.
+    encrypted: whether the network of published ports is to be. may_begin: False where there was a Swarm already, so
+    that a host that was made anew begins no second one.
     """
-    settings = variables(machine=machine, autolock=str(autolock).lower(), may_begin="yes" if may_begin else "")
+    flags = {"encrypted": encrypted, "may_begin": may_begin}
+    settings = variables(machine=machine, autolock=str(autolock).lower())
+    settings += variables(**{flag: "yes" if value else "" for flag, value in flags.items()})
     return _script(settings, "swarm_lead")
 
 

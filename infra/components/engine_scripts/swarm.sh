@@ -32,6 +32,14 @@ post() {
   return 1
 }
 
+# dockerd takes no name for its own address.
+address_of() {
+  case "$1" in
+    *[!0-9a-fA-F:.]*) getent ahosts "$1" </dev/null | awk 'NR == 1 { print $1 }' ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+
 # Standard input: lines `KEY VALUE`, of which `manager` may come more than once.
 read_settings() {
   role='' token='' key='' advertise='' managers=''
@@ -41,12 +49,10 @@ read_settings() {
       token) token=$value ;;
       unlock) key=$value ;;
       advertise) advertise=$value ;;
-      manager) managers="$managers $value" ;;
+      manager) managers="$managers $(address_of "$value")" ;;
     esac
   done
-  case "$advertise" in
-    *[!0-9a-fA-F:.]*) advertise=$(getent ahosts "$advertise" | awk 'NR == 1 { print $1 }') ;; # dockerd takes no name
-  esac
+  advertise=$(address_of "$advertise")
 }
 
 # A daemon that has just started is still looking for its managers.

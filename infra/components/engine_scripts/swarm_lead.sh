@@ -6,7 +6,7 @@ begin() {
     "let another manager lead: set lead under mctl:swarm in the stack's file, then run mctl up $machine"
   refuse_live_restore
   step "beginning a Swarm"
-  : >"$begun"
+  if [ -n "$encrypted" ]; then : >"$begun"; else notice "the provider's firewall lets no IPsec in, so the network of published ports is not encrypted"; fi
   local_docker swarm init --advertise-addr "$advertise" >/dev/null || die "no Swarm can be begun: $(said_last)" "mend it on the host, then run mctl up $machine"
 }
 

@@ -29,11 +29,30 @@ join_patiently() {
   done
 }
 
+# A worker that is made a manager while it still knows one that is gone may ask that one, and stops for good where it does.
+knows_gone_manager() {
+  for each in $(tells '{{range .Swarm.RemoteManagers}}{{.Addr}} {{end}}'); do
+    each=${each%:2377}
+    each=${each#[}
+    case " $managers " in *" ${each%]} "*) ;; *) return 0 ;; esac
+  done
+  return 1
+}
+
+await_news() {
+  tries=0
+  while knows_gone_manager && [ "$tries" -lt 60 ]; do
+    tries=$((tries + 1))
+    sleep 1
+  done
+}
+
 main() {
   open_swarm_log
   read_settings
   [ "$(settled_state)" != locked ] || open_lock
   [ "$(settled_state)" = active ] || join_patiently
   [ "$(settled_state)" = active ] || die "it joined the Swarm, but is not active in it: $(tells '{{.Swarm.Error}}')" "mctl ssh $machine sudo journalctl -u docker"
+  if [ "$role" = manager ] && [ "$(tells '{{.Swarm.ControlAvailable}}')" != true ]; then await_news; fi
   printf 'node: %s\n' "$(tells '{{.Swarm.NodeID}}')"
 }

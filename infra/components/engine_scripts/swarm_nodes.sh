@@ -41,7 +41,7 @@ promote() {
   tries=0
   until reachable "$1"; do
     tries=$((tries + 1))
-    [ "$tries" -lt 120 ] || die "$2 does not become a manager of the Swarm" "mctl ssh $2 sudo journalctl -u docker"
+    [ "$tries" -lt 120 ] || die "$2 does not become a manager of the Swarm" "mctl ssh $2 sudo systemctl restart docker, then run mctl up $machine"
     sleep 0.5
   done
 }
