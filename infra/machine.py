@@ -165,14 +165,18 @@ class SwarmSpec:
 
     def managers_of(self, machines: Sequence[MachineSpec]) -> list[str]:
         """Name the managers: the lead where one is declared, and the first machines."""
-        most = min(self.managers, len(machines) - 1 + len(machines) % 2)
-        return list(dict.fromkeys(filter(None, [self.lead, *(each.name for each in machines)])))[:most]
+        names = [each.name for each in machines]
+        most = min(self.managers, len(names) - 1 + len(names) % 2)
+        first = [self.lead] if self.lead in names else []  # a lead that is gone counts for nothing
+        return list(dict.fromkeys([*first, *names]))[:most]
 
     def lead_of(self, machines: Sequence[MachineSpec]) -> str:
         """Choose the manager that leads: the one declared, else the first that is switched on."""
         managers = self.managers_of(machines)
-        running = [each.name for each in machines if each.running and each.name in managers]
-        return self.lead or [*running, *managers][0]
+        if self.lead in managers:
+            return self.lead
+        running = {each.name for each in machines if each.running}
+        return next((name for name in managers if name in running), managers[0])
 
 
 class Jump(NamedTuple):

@@ -162,8 +162,6 @@ def check(spec: SwarmSpec, specs: Sequence[MachineSpec]) -> None:
                 machine=each.name,
                 mend=f"leave --engine-opt {LIVE_RESTORE} off",
             )
-    if spec.lead and spec.lead not in {each.name for each in specs}:
-        raise UsageError(f"mctl:swarm: lead is {spec.lead!r}, and the stack has no such machine")
 
 
 def _check_reach(spec: SwarmSpec, machine: MachineSpec, *, alone: bool) -> None:

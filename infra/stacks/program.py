@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from infra.components.engine_scripts.configure import split_opts
 from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
+from infra.groups import expand
 from infra.machine import NAMESPACE, EngineSpec, MachineSpec, SwarmSpec
 from infra.stacks.owner import owner
 
@@ -33,7 +34,7 @@ def run(
     about to be removed. Raises UsageError where the config is missing or can't mean anything.
     """
     config = pulumi.Config(NAMESPACE)
-    declared = [(instead or {}).get(spec.name, spec) for spec in read_machines(config.get_object("machines"))]
+    declared = [(instead or {}).get(spec.name, spec) for spec in _declared(config)]
     here = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
     specs = [spec for spec in here if spec.name not in without]
     swarm_spec = SwarmSpec.from_config(config.get_object("swarm"))
@@ -48,20 +49,15 @@ def run(
     plan = AuthoritySpec.from_config(config.get_object("authority"))
     authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
     ours = owner(Path(folder))
-    made = {spec.name: Machine(spec, authority, owner=ours) for spec in specs}
-    machines = {name: machine.outputs for name, machine in made.items()}
+    managers = swarm_spec.managers_of(specs) if swarm_spec else []
+    roles = {spec.name: swarm.role(spec.name, managers) for spec in specs} if swarm_spec else {}
+    made = {spec.name: Machine(spec, authority, owner=ours, swarm=roles.get(spec.name, "")) for spec in specs}
     if swarm_spec:
-        machines = _swarm(swarm_spec, specs, made)
+        pulumi.export("swarm", swarm.Swarm(pulumi.get_stack(), swarm_spec, specs, made).outputs)
+    machines = {name: machine.outputs for name, machine in made.items()}
     pulumi.export("machines", machines)
     if tell:
         pulumi.Output.from_input(machines).apply(tell)
-
-
-def _swarm(spec: SwarmSpec, specs: Sequence[MachineSpec], made: Mapping[str, Machine]) -> dict[str, dict[str, Any]]:
-    """Make the Swarm, and give the machines' outputs with their roles in it."""
-    pulumi.export("swarm", swarm.Swarm(pulumi.get_stack(), spec, specs, made).outputs)
-    managers = spec.managers_of(specs)
-    return {name: {**machine.outputs, "swarm": swarm.role(name, managers)} for name, machine in made.items()}
 
 
 def check(spec: MachineSpec) -> None:
@@ -109,10 +105,7 @@ def _check_ways(driver: drivers.Driver, spec: MachineSpec) -> None:
         )
 
 
-def read_machines(declared: Any) -> list[MachineSpec]:
-    """Read `mctl:machines`: a mapping of names to specs. Raises UsageError."""
-    if declared is None:
-        return []
-    if not isinstance(declared, Mapping):
-        raise UsageError("mctl:machines is not a mapping of machine names to settings")
-    return [MachineSpec.from_config(str(name), entry) for name, entry in declared.items()]
+def _declared(config: pulumi.Config) -> list[MachineSpec]:
+    machines, groups = config.get_object("machines"), config.get_object("groups")
+    declared = expand(machines, groups, pulumi.get_stack(), config.get("partOf") or "")
+    return [MachineSpec.from_config(name, entry) for name, entry in declared.items()]

@@ -32,6 +32,7 @@ def test_the_lead_is_a_manager_the_one_declared_or_the_first_that_is_on() -> Non
     assert SwarmSpec().lead_of(machines(5, "web-1", "web-2", "web-3")) == "web-1"
     led = SwarmSpec(lead="web-4")
     assert (led.lead_of(machines(5)), led.managers_of(machines(5))) == ("web-4", ["web-4", "web-1", "web-2"])
+    assert led.lead_of(machines(3)) == "web-1"  # its machine is gone
 
 
 @pytest.mark.parametrize("count", [0, 2, 4, 9, -1])

@@ -139,11 +139,6 @@ def test_the_lead_is_told_every_node_its_role_and_its_labels() -> None:
             SwarmSpec(),
             "each machine of provider azure has a network of its own, so they form no Swarm",
         ),
-        (
-            machines(provider="gcp"),
-            SwarmSpec(lead="web-9"),
-            "mctl:swarm: lead is 'web-9', and the stack has no such machine",
-        ),
     ],
 )
 def test_machines_that_can_form_none_are_refused(specs: list[MachineSpec], spec: SwarmSpec, said: str) -> None:

@@ -9,23 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from infra.components.engine_scripts import swarm
-from infra.components.engine_scripts.swarm import as_root_part
+from infra.components.engine_scripts import FOLDER, parts, swarm, variables
 from tests.unit.infra.components.scratch_host import ScratchHost
 
 TOKEN, KEY = "SWMTKN-1-secret", "SWMKEY-1-secret"
-SCRIPTS = {
-    "lead": as_root_part("web-1", "lead", autolock="true", encrypted="yes", may_begin="yes"),
-    "member": as_root_part("web-2", "member"),
-    "settle": as_root_part("web-1", "settle"),
-}
-INFO = "'-H unix:///var/run/docker.sock info --format {{.Swarm.%s}}'"
+LEAD = {"machine": "web-1", "autolock": "false", "encrypted": "yes"}
 
 
-def host(tmp_path: Path, **docker: str) -> ScratchHost:
-    host = ScratchHost(tmp_path / "root", "ID=debian\n")
-    host.write("etc/docker/daemon.json", "{}")
-    return host
+def script(*names: str, **values: str) -> str:
+    """Put the part together that runs as root."""
+    return variables(**{"machine": "web-2", **values}) + parts("prelude", "swarm", *names) + "main\n"
+
+
+MEMBER = script("swarm_member")
 
 
 def given(role: str = "worker") -> str:
@@ -49,7 +45,7 @@ def joining(tmp_path: Path) -> ScratchHost:
 
 
 def test_a_node_joins_by_the_socket_and_no_argument_holds_its_token(joining: ScratchHost) -> None:
-    ran = joining.run(SCRIPTS["member"], given())
+    ran = joining.run(MEMBER, given())
     assert (ran.returncode, ran.stdout) == (0, "node: node-2\n"), ran.stderr
     assert json.loads(joining.read("joined")) == {
         "ListenAddr": "0.0.0.0:2377",
@@ -62,7 +58,7 @@ def test_a_node_joins_by_the_socket_and_no_argument_holds_its_token(joining: Scr
 
 def test_a_node_that_is_in_the_swarm_stays_as_it_is(joining: ScratchHost) -> None:
     joining.write("joined", "")
-    ran = joining.run(SCRIPTS["member"], given())
+    ran = joining.run(MEMBER, given())
     assert (ran.returncode, ran.stdout) == (0, "node: node-2\n"), ran.stderr
     assert joining.calls("curl") == []
 
@@ -70,7 +66,7 @@ def test_a_node_that_is_in_the_swarm_stays_as_it_is(joining: ScratchHost) -> Non
 def test_a_daemon_that_refuses_is_told_without_the_token(joining: ScratchHost) -> None:
     joining.program("curl", {"*/swarm/join": f"""cat >/dev/null; printf '{{"message":"no {TOKEN}"}}\\n503'"""})
     joining.program("sleep", {"*": "true"})
-    ran = joining.run(SCRIPTS["member"], given())
+    ran = joining.run(MEMBER, given())
     assert ran.returncode == 1
     assert "mctl-error: it can't join the Swarm: no ***\n" in ran.stderr
     assert "mctl-mend: open 2377/tcp, 7946/tcp+udp, 4789/udp and protocol 50 between the machines" in ran.stderr
@@ -78,14 +74,13 @@ def test_a_daemon_that_refuses_is_told_without_the_token(joining: ScratchHost) -
 
 def test_live_restore_of_the_hosts_own_keeps_it_out(joining: ScratchHost) -> None:
     joining.program("docker", {"*LocalNodeState*": "echo inactive", "*LiveRestoreEnabled*": "echo true"})
-    ran = joining.run(SCRIPTS["member"], given())
+    ran = joining.run(MEMBER, given())
     assert ran.returncode == 1
     assert "mctl-error: live-restore is on, which Swarm mode excludes\n" in ran.stderr
 
 
 def test_an_empty_host_in_the_place_of_the_lead_begins_no_second_swarm(joining: ScratchHost) -> None:
-    script = as_root_part("web-1", "lead", autolock="false", encrypted="yes", may_begin="")
-    ran = joining.run(script, given())
+    ran = joining.run(script("swarm_lead", **LEAD, may_begin=""), given())
     assert ran.returncode == 1
     assert 'mctl-error: machine "web-1" leads the Swarm, but was made anew and is in none\n' in ran.stderr
     assert not [call for call in joining.calls("docker") if "init" in call]
@@ -94,7 +89,11 @@ def test_an_empty_host_in_the_place_of_the_lead_begins_no_second_swarm(joining: 
 def test_shellcheck_has_nothing_against_the_scripts() -> None:
     if not shutil.which("shellcheck"):
         pytest.skip("there is no shellcheck here")
-    for text in [*SCRIPTS.values(), *(as_root_part("web-1", "nodes", does) for does in swarm.ON_NODES)]:
+    own = ("swarm_lead", "swarm_member", "swarm_nodes")
+    on_nodes = [file.stem for file in FOLDER.glob("swarm_*.sh") if file.stem not in own]
+    assert len(on_nodes) > 5
+    for names in (*(("swarm_nodes", name) for name in on_nodes), own[:1], own[1:2]):
+        text = script(*names, **LEAD)
         command = ["shellcheck", "--shell=sh", "--severity=warning", "--exclude=SC2034,SC2154", "-"]
         checked = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stdout
