@@ -65,6 +65,7 @@ def test_a_node_that_is_in_the_swarm_stays_as_it_is(joining: ScratchHost) -> Non
 
 def test_a_daemon_that_refuses_is_told_without_the_token(joining: ScratchHost) -> None:
     joining.program("curl", {"*/swarm/join": f"""cat >/dev/null; printf '{{"message":"no {TOKEN}"}}\\n503'"""})
+    (joining.bin / "sleep").unlink()
     joining.program("sleep", {"*": "true"})
     ran = joining.run(MEMBER, given())
     assert ran.returncode == 1
