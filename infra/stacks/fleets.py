@@ -16,7 +16,7 @@ from infra.components import drivers
 from infra.errors import MctlError, NameTakenError, NotFoundError, UsageError
 from infra.groups import COUNT, OWN, PER_STACK, Group, part_name, set_count
 from infra.machine import MachineSpec, SwarmSpec, check_name
-from infra.stacks import machines, project, records
+from infra.stacks import machines, project, records, swarm_nodes
 from infra.stacks.progress import Report
 from infra.stacks.store import Stack
 
@@ -56,7 +56,7 @@ def declare(spec: MachineSpec, count: int, stack: str, report: Report, swarm: Sw
         raise NameTakenError(f'group "{spec.name}" already exists', mend=f"mctl scale {spec.name} {count}")
     group = replace(known or Group(name=spec.name, count=0, shared={}), count=count)
     _refuse_taken(folder, stack, group, known)
-    swarm = machines.swarm_of(folder, stack, swarm)
+    swarm = swarm_nodes.swarm_of(folder, stack, swarm)
     shared = machines.checked(folder, spec).to_config()
     Stack(folder, stack, report, make=True)  # its secrets' salt is what its parts take over
     with project.editing(folder, stack) as config:
@@ -67,8 +67,8 @@ def declare(spec: MachineSpec, count: int, stack: str, report: Report, swarm: Sw
             config[project.SWARM] = swarm.to_config()
     spread(folder, stack)
     if swarm and spec.zones:
-        for place, member in enumerate(project.specs(folder, stack)):
-            project.declare(folder, stack, machines.in_zone(member, place))
+        for place, member in enumerate(swarm_nodes.specs(folder, stack)):
+            project.declare(folder, stack, swarm_nodes.in_zone(member, place))
     return Fleet(folder, stack, unfinished(folder, stack))
 
 

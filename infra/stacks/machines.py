@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.components import bastion, drivers, provision
-from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError, UsageError
+from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
 from infra.machine import MANAGER, MachineSpec, SwarmSpec
 from infra.stacks import caller, docker_context, program, project, records, state_files, swarm_nodes
 from infra.stacks.progress import Progress, Report
@@ -43,10 +43,10 @@ def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | Non
     folder = project.find_project()
     refuse_taken(folder, spec.name, stack)
     _refuse_foreign(spec.name)
-    swarm = swarm_of(folder, stack, swarm)
+    swarm = swarm_nodes.swarm_of(folder, stack, swarm)
     if swarm:
         known = list(project.machines(folder, stack))
-        spec = in_zone(spec, known.index(spec.name) if spec.name in known else len(known))
+        spec = swarm_nodes.in_zone(spec, known.index(spec.name) if spec.name in known else len(known))
     spec = checked(folder, spec)
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
@@ -56,26 +56,6 @@ def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | Non
     phases = _up_where_there_is_room(opened, spec, report)
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
-
-
-def swarm_of(folder: Path, stack: str, asked: SwarmSpec | None) -> SwarmSpec | None:
-    """Give the Swarm that a stack declares already, else the one asked for. Raises UsageError where they differ."""
-    there = project.swarm(folder, stack)
-    if there and asked not in (None, SwarmSpec(), replace(there, lead="", networks=SwarmSpec().networks)):
-        raise UsageError(
-            f"the machines of stack {stack} form a Swarm already, another one than this",
-            mend=f"change mctl:swarm in Pulumi.{stack}.yaml, then run mctl up {stack}",
-        )
-    return there or asked
-
-
-def in_zone(spec: MachineSpec, place: int) -> MachineSpec:
-    """Begin with another zone at each place in a Swarm, so that no zone takes most managers with it."""
-    if not spec.zones:
-        return spec
-    first = place % len(spec.zones)
-    zones = spec.zones[first:] + spec.zones[:first]
-    return replace(spec, zones=zones, options={**spec.options, "zone": zones[0]})
 
 
 def _up_where_there_is_room(opened: Stack, spec: MachineSpec, report: Report) -> Mapping[str, Mapping[str, float]]:

@@ -225,17 +225,6 @@ def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
         config[SWARM] = spec.to_config()
 
 
-def specs(project: Path, stack: str) -> list[MachineSpec]:
-    """Read the machines that a stack declares. Raises UsageError."""
-    return [MachineSpec.from_config(name, entry) for name, entry in machines(project, stack).items()]
-
-
-def declare_lead(project: Path, stack: str, machine: str) -> None:
-    """Let another manager lead the Swarm."""
-    with editing(project, stack) as config:
-        config[SWARM]["lead"] = machine
-
-
 def authority(project: Path, stack: str) -> AuthoritySpec:
     """Read which generations of the stack's authority count. Raises UsageError for what can't mean anything."""
     return AuthoritySpec.from_config((_read(_file(project, stack)).get("config") or {}).get(AUTHORITY))

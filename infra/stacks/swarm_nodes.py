@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.components import drivers
 from infra.components.engine_scripts import swarm as scripts
-from infra.errors import HostError, NotFoundError, RecordError
-from infra.machine import MANAGER
+from infra.errors import HostError, NotFoundError, RecordError, UsageError
+from infra.machine import MANAGER, MachineSpec, SwarmSpec
 from infra.stacks import host_scripts, project, records
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
@@ -33,6 +34,31 @@ class Node(NamedTuple):
     reachability: str
     leader: bool
     engine: str
+
+
+def specs(folder: Path, stack: str) -> list[MachineSpec]:
+    """Read the machines that a stack declares. Raises UsageError."""
+    return [MachineSpec.from_config(name, entry) for name, entry in project.machines(folder, stack).items()]
+
+
+def swarm_of(folder: Path, stack: str, asked: SwarmSpec | None) -> SwarmSpec | None:
+    """Give the Swarm that a stack declares already, else the one asked for. Raises UsageError where they differ."""
+    there = project.swarm(folder, stack)
+    if there and asked not in (None, SwarmSpec(), replace(there, lead="", networks=SwarmSpec().networks)):
+        raise UsageError(
+            f"the machines of stack {stack} form a Swarm already, another one than this",
+            mend=f"change mctl:swarm in Pulumi.{stack}.yaml, then run mctl up {stack}",
+        )
+    return there or asked
+
+
+def in_zone(spec: MachineSpec, place: int) -> MachineSpec:
+    """Begin with another zone at each place in a Swarm, so that no zone takes most managers with it."""
+    if not spec.zones:
+        return spec
+    first = place % len(spec.zones)
+    zones = spec.zones[first:] + spec.zones[:first]
+    return replace(spec, zones=zones, options={**spec.options, "zone": zones[0]})
 
 
 def members(folder: Path, stack: str) -> list[Record]:
@@ -152,10 +178,9 @@ def _loses_quorum(found: Sequence[Node], name: str) -> bool:
 
 def _lead_away(folder: Path, stack: str, name: str, manager: str) -> None:
     """Keep whoever takes the machine's place from being asked to lead a Swarm that it is not in yet."""
-    specs = project.specs(folder, stack)
     swarm = project.swarm(folder, stack)
-    if swarm and swarm.lead_of(specs) == name:
-        project.declare_lead(folder, stack, manager)
+    if swarm and swarm.lead_of(specs(folder, stack)) == name:
+        project.declare_swarm(folder, stack, replace(swarm, lead=manager))
 
 
 def _leave(record: Record, report: Report) -> None:
