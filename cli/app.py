@@ -60,6 +60,7 @@ VERBS = {
     "attach": Verb(STACKS, "Have every machine of a project on this computer too"),
     "shards": Verb(STACKS, "Spread the stacks over CI jobs"),
     "unlock": Verb(STACKS, "Clear the lock that a dead run of another computer left"),
+    "swarm": Verb(STACKS, "Look at a Swarm, and renew its tokens"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
     "policy": Verb(COMPUTER, "Print the permissions that a provider's machines take"),
     "orphans": Verb(COMPUTER, "Find at a provider what no stack knows of any more"),

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.driver_options import VARIABLES
+from infra.errors import UsageError
+from infra.machine import MANAGERS, SwarmSpec
 
 
 def option(panel: str, text: str, *flags: str, envvar: list[str] | None = None) -> Any:
@@ -43,3 +45,17 @@ Insecure = Annotated[list[str] | None, option("Docker Engine", "Registry to reac
 Mirror = Annotated[list[str] | None, option("Docker Engine", "Mirror of Docker Hub")]
 StorageDriver = Annotated[str, option("Docker Engine", "Storage driver")]
 Env = Annotated[list[str] | None, option("Docker Engine", "Environment variable of the daemon, KEY=VALUE")]
+Swarm = Annotated[bool, option("Swarm", "Let the machines of its stack form a Swarm", "--swarm")]
+Managers = Annotated[int | None, option("Swarm", "How many of them are managers at most, an odd number [default: 3]")]
+Autolock = Annotated[
+    bool, option("Swarm", "Let managers need a key after a restart: mctl swarm unlock-key", "--autolock")
+]
+
+
+def swarm_of(*, swarm: bool, managers: int | None, autolock: bool) -> SwarmSpec | None:
+    """Read what was said of a Swarm. Raises UsageError."""
+    if swarm:
+        return SwarmSpec(managers=MANAGERS if managers is None else managers, autolock=autolock)
+    if managers is not None or autolock:
+        raise UsageError(f"{'--autolock' if autolock else '--managers'} is for a Swarm", mend="add --swarm")
+    return None

@@ -46,5 +46,7 @@ Markdown = Annotated[bool, typer.Option("--markdown", help="Print the body of a 
 Diff = Annotated[bool, typer.Option("--diff", help="Show the values that differ")]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="End with 10 where anything differs, with 1 on an error")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
-Swarm = Annotated[bool, typer.Option("--swarm", help="Reach the swarm that the machine is a master of")]
+Swarm = Annotated[
+    bool, typer.Option("--swarm", help="Reach a Swarm, by the name of its stack or of a machine that manages it")
+]
 Timeout = Annotated[float, typer.Option("--timeout", "-t", min=0.1, help="Seconds to wait for a machine's answer")]

@@ -114,7 +114,12 @@ def env(
     variables = _unset(no_proxy=no_proxy) if unset else _set(_reachable(name, swarm=swarm), no_proxy=no_proxy)
     if json:
         return _json(variables)
-    flags = [f"--shell {shell}" if shell else "", "--no-proxy" if no_proxy else "", "-u" if unset else "", name]
+    flags: list[str | None] = [
+        f"--shell {shell}" if shell else "",
+        "--no-proxy" if no_proxy else "",
+        "-u" if unset else "",
+    ]
+    flags += ["--swarm" if swarm else "", name]
     return shells.script(known, variables, " ".join([output.program, "env", *filter(None, flags)]))
 
 
@@ -150,18 +155,30 @@ def _reachable(name: str | None, *, swarm: bool) -> records.Record:
     """Find the machine that a client is about to use, and warn where that will soon fail."""
     from infra.stacks import expiry
 
-    record = _running(name)
-    if swarm:
-        raise HostError(
-            f'"{record.name}" is not a swarm master. The --swarm flag is intended for use with swarm masters',
-            machine=record.name,
-            mend=f"leave --swarm off: mctl env {record.name}",
-        )
+    record = _manager(name) if swarm else _running(name)
     ending = expiry.warning(record)
     if ending:
         from cli.output import say
 
         say("Warning", f'machine "{record.name}": {ending}', expiry.mend(record))
+    return record
+
+
+def _manager(name: str | None) -> records.Record:
+    """Find a machine that manages a Swarm, or of the Swarm that a stack's machines form a manager that is up."""
+    if name and not records.exists(name):
+        members = [each for each in map(records.load, records.names()) if each.stack == name and each.swarm]
+        if members:
+            from infra.stacks import swarm_nodes
+
+            return swarm_nodes.manager_of(name, members)
+    record = _running(name)
+    if record.swarm != "manager":
+        raise HostError(
+            f'"{record.name}" is not a swarm master. The --swarm flag is intended for use with swarm masters',
+            machine=record.name,
+            mend=f"leave --swarm off: mctl env {record.name}",
+        )
     return record
 
 

@@ -6,7 +6,7 @@ Plain dataclasses and the standard library only, so that every layer and every r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
@@ -29,7 +29,17 @@ JUMP = re.compile(
     r"(?:(?P<user>\w[\w.+-]*)@)?(?:(?P<host>\w[\w.-]*)|\[(?P<bracketed>[0-9a-fA-F:.]+)\])(?::(?P<port>[0-9]{1,5}))?",
     re.ASCII,
 )
-KINDS = {"bool": "true or false", "str": "text", "tuple": "a list of texts", "Mapping": "a mapping"}
+MANAGER, WORKER = "manager", "worker"
+MANAGERS = 3
+PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")  # RFC 1918
+MOST_MANAGERS = 7  # https://docs.docker.com/engine/swarm/admin_guide/
+KINDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "str": "text",
+    "tuple": "a list of texts",
+    "Mapping": "a mapping",
+}
 ENGINE_INSTALLS = ("auto", "docker", "distro", "none")
 T = TypeVar("T")
 
@@ -62,8 +72,9 @@ class MachineSpec:
     bastion that all SSH goes through, `[USER@]HOST[:PORT]`; ssh_proxy_host_key and ssh_proxy_key are its host key
     and the private key file that logs in there. private_address_only: reach the machine by its private address.
     allow_cidrs: who may reach SSH and Docker through the provider's firewall. zones: where it may be, the first
-    that has room. user_data: file for cloud-init. provision_scripts: files that run on the host as root, once its
-    engine is up. A file's path is absolute, or relative to the project's folder. running: False keeps it switched
+    that has room. swarm_networks: where the other members of its Swarm are, for the provider's firewall; those of
+    `mctl:swarm` if empty. user_data: file for cloud-init. provision_scripts: files that run on the host as root, once
+    its engine is up. A file's path is absolute, or relative to the project's folder. running: False keeps it switched
     off. adopted: what is known of an engine that someone else configured and that stays as it is (`engine_version`,
     `certificate_expiry`); empty where mctl configures it. formerly: the name that it had, until an `up` has renamed
     it. made_as: the name that it was made under, where that is another.
@@ -81,6 +92,7 @@ class MachineSpec:
     private_address_only: bool = False
     allow_cidrs: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
+    swarm_networks: tuple[str, ...] = ()
     user_data: str = ""
     provision_scripts: tuple[str, ...] = ()
     running: bool = True
@@ -92,7 +104,8 @@ class MachineSpec:
         check_name(self.name)
         _check_jump(self)
         _check_sans(self.name, self.tls_sans)
-        _check_cidrs(self.name, self.allow_cidrs)
+        _check_cidrs(self.name, "--allow-cidr", self.allow_cidrs)
+        _check_cidrs(self.name, "swarm_networks", self.swarm_networks)
         _check_engine(self.name, self.engine)
 
     @property
@@ -125,6 +138,53 @@ class MachineSpec:
             user_data=self.user_data and change(self.user_data),
             provision_scripts=tuple(change(script) for script in self.provision_scripts),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwarmSpec:
+    """How the machines of a stack form a Swarm, as declared under `mctl:swarm` in Pulumi.<stack>.yaml.
+
+    managers: how many of them at most, an odd number, for half of an even one agree on nothing; the stack's first
+    machines are it. lead: the manager that others join at and that is asked to change the Swarm, the first one if
+    empty. autolock: managers need a key after a restart. networks: where its machines are; providers' firewalls let in
+    the Swarm's ports from there alone.
+    """
+
+    managers: int = MANAGERS
+    lead: str = ""
+    autolock: bool = False
+    networks: tuple[str, ...] = PRIVATE_NETWORKS
+
+    def __post_init__(self) -> None:
+        if self.managers % 2 == 0 or not 0 < self.managers <= MOST_MANAGERS:
+            raise UsageError(
+                f"a Swarm of {self.managers} managers: it must be an odd number from 1 to {MOST_MANAGERS}",
+                mend=f"--managers {MANAGERS}",
+            )
+
+    @classmethod
+    def from_config(cls, declared: Any) -> SwarmSpec | None:
+        """Read `mctl:swarm`, None where there is none. Raises UsageError."""
+        return None if declared is None else _construct(cls, "", declared, key="mctl:swarm")
+
+    def to_config(self) -> dict[str, Any]:
+        """Write the entry; managers always, for an entry that says nothing is easily taken for none."""
+        return {"managers": self.managers} | _differing(self, SwarmSpec(), skip={"managers"})
+
+    def managers_of(self, machines: Sequence[MachineSpec]) -> list[str]:
+        """Name the managers: the lead where one is declared, and the first machines."""
+        names = [each.name for each in machines]
+        most = min(self.managers, len(names) - 1 + len(names) % 2)
+        first = [self.lead] if self.lead in names else []  # a lead that is gone counts for nothing
+        return list(dict.fromkeys([*first, *names]))[:most]
+
+    def lead_of(self, machines: Sequence[MachineSpec]) -> str:
+        """Choose the manager that leads: the one declared, else the first that is switched on."""
+        managers = self.managers_of(machines)
+        if self.lead in managers:
+            return self.lead
+        running = {each.name for each in machines if each.running}
+        return next((name for name in managers if name in running), managers[0])
 
 
 class Jump(NamedTuple):
@@ -194,14 +254,14 @@ def _check_sans(name: str, sans: tuple[str, ...]) -> None:
             raise UsageError(f"--tls-san {san!r} is neither a host name nor an IP address", machine=name)
 
 
-def _check_cidrs(name: str, cidrs: tuple[str, ...]) -> None:
+def _check_cidrs(name: str, setting: str, cidrs: tuple[str, ...]) -> None:
     from ipaddress import ip_network  # reads need none
 
     for cidr in cidrs:
         try:
             ip_network(cidr)
         except ValueError as error:
-            raise UsageError(f"--allow-cidr {cidr!r}: {error}", machine=name) from None
+            raise UsageError(f"{setting} {cidr!r}: {error}", machine=name) from None
 
 
 def _check_engine(name: str, engine: EngineSpec) -> None:
@@ -217,14 +277,19 @@ def _check_engine(name: str, engine: EngineSpec) -> None:
             raise UsageError(f"engine setting {pair!r} is not KEY=VALUE", machine=name)
 
 
-def _construct(cls: type[T], where: str, values: Mapping[str, Any], **given: Any) -> T:
+def _construct(cls: type[T], where: str, values: Mapping[str, Any], *, key: str = "mctl:machines", **given: Any) -> T:
+    place = f"{key}: {where}".rstrip(": ")
     if not isinstance(values, Mapping):
-        raise UsageError(f"mctl:machines: {where} is {values!r} and must be {KINDS['Mapping']}", machine=where)
+        raise UsageError(f"{place} is {values!r} and must be {KINDS['Mapping']}", machine=where or None)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in known or key in given:
-            raise UsageError(f"mctl:machines: {where} has no setting {key!r}{suggest(key, list(known))}", machine=where)
-    return cls(**{key: _typed(f"{where}.{key}", known[key].type, value) for key, value in values.items()}, **given)
+    for name in values:
+        if name not in known or name in given:
+            raise UsageError(f"{place} has no setting {name!r}{suggest(name, list(known))}", machine=where or None)
+    read = {
+        name: _typed(f"{place}.{name}" if where else f"{place}: {name}", known[name].type, value)
+        for name, value in values.items()
+    }
+    return cls(**read, **given)
 
 
 def _typed(where: str, annotation: Any, value: Any) -> Any:
@@ -236,9 +301,11 @@ def _typed(where: str, annotation: Any, value: Any) -> Any:
         return dict(value)
     if kind == "bool" and isinstance(value, bool):
         return value
+    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
     if kind == "str" and isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
-    raise UsageError(f"mctl:machines: {where} is {value!r} and must be {KINDS[kind]}")
+    raise UsageError(f"{where} is {value!r} and must be {KINDS[kind]}")
 
 
 def _differing(value: Any, default: Any, skip: set[str]) -> dict[str, Any]:

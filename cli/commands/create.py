@@ -10,6 +10,7 @@ import typer
 
 from cli.create_options import (
     AllowCidr,
+    Autolock,
     Env,
     HostKey,
     Insecure,
@@ -18,24 +19,27 @@ from cli.create_options import (
     JumpHostKey,
     JumpKey,
     Label,
+    Managers,
     Mirror,
     Opt,
     PrivateAddressOnly,
     Provider,
     ProvisionScripts,
     StorageDriver,
+    Swarm,
     TlsSan,
     UserData,
     Version,
     Zones,
     option,
+    swarm_of,
 )
 from cli.driver_options import DEFAULT_PROVIDER, chosen_provider, with_driver_options
 from cli.output import say
 from cli.progress import progress
 from infra.components.drivers import load
 from infra.errors import Interrupted, MctlError, StackError, UsageError
-from infra.machine import EngineSpec, MachineSpec
+from infra.machine import EngineSpec, MachineSpec, SwarmSpec
 
 FORWARD = (
     "It needs a route to the machine; without one, forward the port: mctl ssh {0} -N -L 2376:localhost:2376, "
@@ -75,6 +79,9 @@ def _create(
     engine_registry_mirror: Mirror = None,
     engine_storage_driver: StorageDriver = "",
     engine_env: Env = None,
+    swarm: Swarm = False,
+    managers: Managers = None,
+    autolock: Autolock = False,
     options: Mapping[str, Any],
 ) -> None:
     """Make a machine: a host with Docker Engine behind TLS, and a docker context for it.
@@ -111,13 +118,14 @@ def _create(
     )
     if on_failure not in (KEEP, DESTROY):
         raise UsageError(f"--on-failure takes {KEEP} or {DESTROY}")
+    cluster = swarm_of(swarm=swarm, managers=managers, autolock=autolock)
     if count is None:
-        _make(spec, stack or name, destroy=on_failure == DESTROY)
+        _make(spec, stack or name, cluster, destroy=on_failure == DESTROY)
     else:
-        _make_group(spec, count, stack or name, destroy=on_failure == DESTROY)
+        _make_group(spec, count, stack or name, cluster, destroy=on_failure == DESTROY)
 
 
-def _make_group(spec: MachineSpec, count: int, stack: str, *, destroy: bool) -> None:
+def _make_group(spec: MachineSpec, count: int, stack: str, swarm: SwarmSpec | None, *, destroy: bool) -> None:
     from cli import fleet
     from infra.stacks import fleets
 
@@ -125,7 +133,7 @@ def _make_group(spec: MachineSpec, count: int, stack: str, *, destroy: bool) -> 
         raise UsageError("--count takes a whole number from 1")
     again = f"mctl create {spec.name} --count {count} … once more goes on from here; mctl rm {spec.name} clears it"
     with progress() as report:
-        declared = fleets.declare(spec, count, stack, report)
+        declared = fleets.declare(spec, count, stack, report, swarm)
     failed = fleet.bring(declared, again)
     if failed and destroy and not isinstance(failed, Interrupted):
         say("Error", failed.message, None)
@@ -136,12 +144,12 @@ def _make_group(spec: MachineSpec, count: int, stack: str, *, destroy: bool) -> 
     typer.echo(f"To see how to connect your Docker client to one, run: mctl env {spec.name}-1", err=True)
 
 
-def _make(spec: MachineSpec, stack: str, *, destroy: bool) -> None:
+def _make(spec: MachineSpec, stack: str, swarm: SwarmSpec | None, *, destroy: bool) -> None:
     from infra.stacks import machines
 
     with progress() as report:
         try:
-            made = machines.create(spec, stack, report)
+            made = machines.create(spec, stack, report, swarm)
         except StackError as error:
             if not destroy:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -21,14 +22,18 @@ def rm(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Do not ask, and pass over names that no machine has")
+        bool,
+        typer.Option(
+            "--force", "-f", help="Do not ask, pass over names that no machine has, and let a Swarm lose its quorum"
+        ),
     ] = False,
 ) -> None:
     """Remove machines: the host, its disk, its stack, its context and its record. A group's name means all of it.
 
     Asks first, and removes nothing unless the answer begins with y; where there is neither a terminal nor an answer on
     standard input, --yes must be given. A machine whose removal fails stays in the list, with --force too, so that
-    nothing is left behind unseen.
+    nothing is left behind unseen. What runs on a machine of a Swarm moves to the others first, and the Swarm must keep
+    its quorum.
 
     Example: `mctl rm --yes web-1 web-2`
     """
@@ -48,7 +53,8 @@ def rm(
             raise failed
         typer.echo(f"Successfully removed {group}")
     if wanted:
-        each(wanted, machines.remove, "Successfully removed {}")
+        remove = partial(machines.remove, force=force, going=wanted)
+        each(wanted, remove, "Successfully removed {}")
 
 
 def _there(names: list[str]) -> list[str]:

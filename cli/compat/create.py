@@ -59,7 +59,8 @@ def run(arguments: Sequence[str]) -> int:
     provider, options = drivers.options_of(driver, values)
     spec = _spec(names[0], provider, options, values)
     _say("Running pre-create checks...")
-    made = machines.create(spec, spec.name, _Teller())
+    stack, cluster = swarm.stack_of(spec.name, values)
+    made = machines.create(spec, stack, _Teller(), cluster)
     if not made.record.ssh_port:  # a URL, which docker-machine does not ask either
         return 0
     _say("Checking connection to Docker...")
@@ -67,7 +68,6 @@ def run(arguments: Sequence[str]) -> int:
     if not state.docker_version:
         raise PlainError(f"Error creating machine: Error checking the host: {state.error or state.word}")
     _say("Docker is up and running!")
-    swarm.join(made.record, values)
     _say(
         "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: "
         f"{usage.NAME} env {spec.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from cli.compat import words
 from cli.compat.power import missing
@@ -29,7 +30,8 @@ def run(verb: str, names: Sequence[str], values: dict[str, Value]) -> int:
     sys.stdout.flush()
     errors = {name: error for name in names if (error := missing(name))}
     there = [name for name in names if name not in errors]
-    for name, error in outcomes(there, machines.remove) if there else ():
+    remove = partial(machines.remove, force=force, going=there)
+    for name, error in outcomes(there, remove) if there else ():
         if error is None:
             sys.stdout.write(f"Successfully removed {name}\n")
             sys.stdout.flush()

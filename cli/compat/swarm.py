@@ -1,26 +1,25 @@
-"""docker-machine's flags for classic Swarm, which Docker has no more: a master becomes a manager of Swarm mode."""
+"""docker-machine's flags for classic Swarm, which Docker has no more: its machines form one of Swarm mode."""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from hashlib import sha256
 
 from cli.compat.flags import Flag, switch
 from cli.compat.words import PlainError
 from cli.output import say
-from infra.stacks import swarm_mode
+from infra.machine import SwarmSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cli.compat.flags import Value
-    from infra.stacks.records import Record
 
 FLAGS = (
     switch("swarm", text="Join a Swarm"),
-    switch("swarm-master", text="Begin a Swarm, with this machine as its manager"),
-    Flag("swarm-addr", text="Address to advertise (default: the machine's)"),
+    switch("swarm-master", text="Begin a Swarm"),
+    Flag("swarm-discovery", text="Which Swarm it is: machines of one URL form one"),
     # Classic Swarm's alone.
-    Flag("swarm-discovery"),
+    Flag("swarm-addr"),
     switch("swarm-experimental"),
     Flag("swarm-host", "tcp://0.0.0.0:3376"),
     Flag("swarm-image", "swarm:latest", "MACHINE_SWARM_IMAGE"),
@@ -28,7 +27,7 @@ FLAGS = (
     Flag("swarm-opt", ()),
     Flag("swarm-strategy", "spread"),
 )
-TAKEN = ("swarm", "swarm-master", "swarm-addr")
+TAKEN = ("swarm", "swarm-master", "swarm-discovery")
 
 
 def check(values: dict[str, Value]) -> None:
@@ -42,16 +41,12 @@ def check(values: dict[str, Value]) -> None:
         say("Notice", f"classic Swarm is gone, and Swarm mode stands in for it{passed_over}", None)
 
 
-def join(record: Record, values: dict[str, Value]) -> None:
-    """Make a machine the manager of a new Swarm, or say how it joins one. Raises HostError."""
-    if values.get("swarm-master"):
-        asked = str(values.get("swarm-addr", ""))
-        address = urlsplit(asked if "://" in asked else f"//{asked}").hostname or record.private_address
-        swarm_mode.begin(record, address or record.address)
-    elif values.get("swarm"):
-        join_command = f"docker-machine ssh {record.name} sudo docker swarm join --token TOKEN MANAGER:2377"
-        say(
-            "Notice",
-            f"{record.name} has joined no Swarm: its token is a secret that only the manager gives",
-            f"docker-machine ssh MANAGER sudo docker swarm join-token worker, then {join_command}",
-        )
+def stack_of(name: str, values: dict[str, Value]) -> tuple[str, SwarmSpec | None]:
+    """Give a machine's stack, and what its machines form: those of one discovery URL are one stack and one Swarm."""
+    if not (values.get("swarm") or values.get("swarm-master")):
+        return name, None
+    discovery = str(values.get("swarm-discovery", ""))
+    if not discovery and not values.get("swarm-master"):
+        mend = "give the --swarm-discovery that its master was created with"
+        say("Notice", f"{name} forms a Swarm of its own, for no --swarm-discovery tells which one it is to join", mend)
+    return (f"swarm-{sha256(discovery.encode()).hexdigest()[:10]}" if discovery else name), SwarmSpec()

@@ -28,14 +28,23 @@ PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*(?=@)")
 class Machine(pulumi.ComponentResource):
     """Make one machine from its spec.
 
-    owner: whose stack state knows of it, for `ownership.tags`. Children are named `NAME-…`. `outputs` is the same
-    mapping for every provider; the private keys in it are secret.
+    owner: whose stack state knows of it, for `ownership.tags`. swarm: its role in the stack's Swarm, if any. Children
+    are named `NAME-…`. `outputs` is the same mapping for every provider; the private keys in it are secret. `vm` and
+    `connection` are for what is done on its host besides.
     """
 
     outputs: dict[str, pulumi.Output[Any]]
+    vm: drivers.Vm
+    connection: command.remote.ConnectionArgs
 
     def __init__(
-        self, spec: MachineSpec, authority: Authority, opts: pulumi.ResourceOptions | None = None, *, owner: str = ""
+        self,
+        spec: MachineSpec,
+        authority: Authority,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        owner: str = "",
+        swarm: str = "",
     ) -> None:
         renamed = pulumi.ResourceOptions(transformations=[_renaming(spec)] if spec.formerly else None)
         super().__init__("mctl:infra:Machine", spec.name, {}, pulumi.ResourceOptions.merge(opts, renamed))
@@ -48,9 +57,12 @@ class Machine(pulumi.ComponentResource):
             vm = replace(vm, address=vm.private_address)
         jump = bastion.login(spec)
         connection = _connection(vm, jump, booting=driver.makes_vm)
+        self.vm, self.connection = vm, connection
         is_foreign = spec.adopted or not driver.has_host
         daemon = _adopted(spec) if is_foreign else _daemon(spec, authority, vm, connection, child)
         self.outputs = _outputs(spec, authority, vm, daemon) | bastion.outputs(jump)
+        if swarm:
+            self.outputs["swarm"] = pulumi.Output.from_input(swarm)
         self.register_outputs(self.outputs)
 
 

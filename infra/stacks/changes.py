@@ -6,7 +6,7 @@ Whatever is stopped half-way is gone on with by the same command.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from infra.components.engine import version_in
 from infra.components.engine_scripts.configure import PORT
 from infra.components.engine_scripts.upgrade import upgrade as upgrade_script
 from infra.errors import AlreadyError, NameTakenError, NotFoundError, StackError
-from infra.machine import MachineSpec, check_name
-from infra.stacks import effects, host_scripts, project, records
+from infra.machine import EngineSpec, MachineSpec, check_name
+from infra.stacks import effects, host_scripts, project, records, swarm_nodes
 from infra.stacks.effects import Effect
 from infra.stacks.machines import await_docker, checked, declaration, keep_records, locate, refuse_without_host
 from infra.stacks.power import set_running
@@ -110,7 +110,7 @@ def upgrade(name: str, version: str, report: Report) -> Record:
     version: a prefix, or nothing. A machine that is switched off is started first. Raises AlreadyError where there is
     nothing newer, HostError where the new engine does not come up: the old one runs again, and is declared as before.
     """
-    before = declaration(name)[-1]
+    folder, stack, before = declaration(name)
     _refuse_adopted(before)
     if before.engine.install == "none":
         raise StackError(
@@ -121,7 +121,13 @@ def upgrade(name: str, version: str, report: Report) -> Record:
     engine = replace(before.engine, version=version or before.engine.version)
     if not before.running:
         set_running(name, running=True, report=report)
-    record = records.load(name)
+    swarm = project.swarm(folder, stack)
+    with swarm_nodes.drained(folder, stack, name, report) if swarm else nullcontext():
+        return _upgrade(before, engine, version, report)
+
+
+def _upgrade(before: MachineSpec, engine: EngineSpec, version: str, report: Report) -> Record:
+    name, record = before.name, records.load(before.name)
     args = drivers.read_args(drivers.load(before.provider), name, before.options)
     script = upgrade_script(engine, name, getattr(args, "engine_port", PORT))
     now = version_in(host_scripts.run(record, script, report, mend=f"mctl upgrade {name}"))

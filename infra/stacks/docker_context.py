@@ -1,4 +1,4 @@
-"""The docker context that each machine gets, so that `docker --context NAME ps` just works.
+"""The docker context that each machine gets, and each Swarm, so that `docker --context NAME ps` just works.
 
 Made by the docker CLI itself, which owns the format. A context that we did not make is never touched. What can't be
 done is told in a notice and stops nothing: the context is a comfort.
@@ -12,17 +12,19 @@ from typing import NamedTuple
 
 from infra.stacks.records import Record
 
-MARK = "mctl machine"
+MARK, CLUSTER_MARK = "mctl machine", "mctl swarm"
 RESERVED = "default"
 SECONDS = 20
 
 
-def create_or_update(record: Record, formerly: str = "") -> str | None:
-    """Point the machine's context at it. Gives a notice where that can't be done.
+def create_or_update(record: Record, formerly: str = "", cluster: str = "") -> str | None:
+    """Point the machine's context at it, or that of a Swarm which it manages. Gives a notice where that can't be done.
 
-    formerly: the machine's name before; where its context is the current one, this one becomes it.
+    formerly: the machine's name before; where its context is the current one, this one becomes it. cluster: the name of
+    the Swarm, whose context it is.
     """
-    name = record.name
+    name = cluster or record.name
+    mark = f"{CLUSTER_MARK} {cluster}" if cluster else _mark(name)
     if not record.docker_url:
         return None  # it is off, and has no address until it is on
     if name == RESERVED:
@@ -30,10 +32,10 @@ def create_or_update(record: Record, formerly: str = "") -> str | None:
     try:
         contexts = _contexts()
         there, former = contexts.get(name), contexts.get(formerly)
-        if there and there.description != _mark(name):
+        if there and there.description != mark:
             return f'docker context "{name}" is not ours and stays as it is: use `eval "$(mctl env {name})"`'
         verb = "update" if there else "create"
-        _docker("context", verb, name, "--description", _mark(name), "--docker", _endpoint(record))
+        _docker("context", verb, name, "--description", mark, "--docker", _endpoint(record))
         if former and former.current and former.description == _mark(formerly):
             _docker("context", "use", name)
     except _DockerError as error:
@@ -42,10 +44,10 @@ def create_or_update(record: Record, formerly: str = "") -> str | None:
 
 
 def remove(name: str) -> str | None:
-    """Remove the machine's context, leaving it first where it is the current one. Gives a notice on failure."""
+    """Remove the context of a machine or a Swarm, the current one too. Gives a notice on failure."""
     try:
         there = None if name == RESERVED else _contexts().get(name)
-        if not there or there.description != _mark(name):
+        if not there or there.description not in (_mark(name), f"{CLUSTER_MARK} {name}"):
             return None
         if there.current:
             _docker("context", "use", RESERVED)

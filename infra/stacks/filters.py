@@ -40,10 +40,10 @@ class Filters:
         """Tell whether a machine may be kept, by its name alone."""
         return not self._names or any(expression.search(name) for expression in self._names)
 
-    def keep_declared(self, driver: str, labels: dict[str, str]) -> bool:
-        """Tell whether a machine may be kept, by what is known of it without asking it; none is in a swarm yet."""
+    def keep_declared(self, driver: str, labels: dict[str, str], swarm: str) -> bool:
+        """Tell whether a machine may be kept, by what is known without asking it. swarm: the name of its Swarm."""
         pairs = {*labels, *(f"{key}={value}" for key, value in labels.items())}
-        return self._holds("driver", {driver}) and self._holds("label", pairs) and self._holds("swarm", set())
+        return self._holds("driver", {driver}) and self._holds("label", pairs) and self._holds("swarm", {swarm})
 
     def keep_state(self, word: str) -> bool:
         """Tell whether a machine is kept, by its state in any case of letters."""
@@ -60,7 +60,7 @@ class Filters:
             record = records.load(name)
         except (NotFoundError, RecordError):
             return False
-        return self.keep_declared(record.provider, record.labels)
+        return self.keep_declared(record.provider, record.labels, record.swarm and record.stack)
 
     def _holds(self, key: str, found: set[str]) -> bool:
         asked = self._values.get(key)

@@ -15,15 +15,14 @@ from typing import Any
 from infra.components import drivers
 from infra.errors import MctlError, NameTakenError, NotFoundError, UsageError
 from infra.groups import COUNT, OWN, PER_STACK, Group, part_name, set_count
-from infra.machine import MachineSpec, check_name
-from infra.stacks import machines, project, records
+from infra.machine import MachineSpec, SwarmSpec, check_name
+from infra.stacks import machines, project, records, swarm_nodes
 from infra.stacks.progress import Report
 from infra.stacks.store import Stack
 
 # Seconds of processor for each machine in stacks of 5, 10, 20 and 60: 0.9, 0.8, 1.0 and 1.9 (bench/fleet.py). A run of
 # 20 takes 330 MiB, which is what one that works beside others may take; one of 60 takes 840.
 MOST_IN_A_STACK = 20
-SWARM = "mctl:swarm"
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,11 @@ class Fleet:
     gone: Sequence[str] = ()
 
 
-def declare(spec: MachineSpec, count: int, stack: str, report: Report) -> Fleet:
+def declare(spec: MachineSpec, count: int, stack: str, report: Report, swarm: SwarmSpec | None = None) -> Fleet:
     """Declare a group of machines of one kind, or go on with one whose making was stopped.
 
-    spec: what they have in common; its name is the group's. Raises NameTakenError for a group that is there,
-    PreCreateError and UsageError before anything is written.
+    spec: what they have in common; its name is the group's. swarm: what the stack's machines form. Raises
+    NameTakenError for a group that is there, PreCreateError and UsageError before anything is written.
     """
     folder = project.find_project()
     driver = drivers.load(spec.provider)
@@ -59,13 +58,19 @@ def declare(spec: MachineSpec, count: int, stack: str, report: Report) -> Fleet:
         raise NameTakenError(f'group "{spec.name}" already exists', mend=f"mctl scale {spec.name} {count}")
     group = replace(known or Group(name=spec.name, count=0, shared={}), count=count)
     _refuse_taken(folder, stack, group, known)
+    swarm = swarm_nodes.swarm_of(folder, stack, swarm)
     shared = machines.checked(folder, spec).to_config()
     Stack(folder, stack, report, make=True)  # its secrets' salt is what its parts take over
     with project.editing(folder, stack) as config:
         declared = config.setdefault(project.GROUPS, {})
         kept = {key: value for key, value in declared.get(spec.name, {}).items() if key in (PER_STACK, OWN)}
         declared[spec.name] = {COUNT: count, **shared, **kept}
+        if swarm:
+            config[project.SWARM] = swarm.to_config()
     spread(folder, stack)
+    if swarm and spec.zones:
+        for place, member in enumerate(swarm_nodes.specs(folder, stack)):
+            project.declare(folder, stack, swarm_nodes.in_zone(member, place))
     return Fleet(folder, stack, unfinished(folder, stack))
 
 
@@ -140,7 +145,7 @@ def spread(folder: Path, stack: str) -> None:
     """Write down how large groups are spread over stacks, and the file of each further part."""
     large = [each for each in project.groups(folder, stack).values() if not each.per_stack]
     large = [each for each in large if each.count > MOST_IN_A_STACK]
-    if large and SWARM not in project.settings(folder, stack):
+    if large and project.SWARM not in project.settings(folder, stack):
         with project.editing(folder, stack) as config:
             for group in large:
                 most = max(MOST_IN_A_STACK, _highest_made(folder, stack, group))

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from infra.errors import MctlError, NotFoundError
+from infra.machine import MANAGER
 from infra.stacks import active, expiry, lookup, project, records, states
 from infra.stacks.filters import Filters
 from infra.stacks.records import Record
 
+MANAGES = " (master)"  # as docker-machine has it
 FOREIGN = "docker-machine's: mctl import {} takes it over"
 NO_RECORD = "no record here yet: mctl refresh {0} fetches it, mctl up {0} makes the machine"
 
@@ -57,8 +59,13 @@ def machines(timeout: float, filters: Filters) -> tuple[list[Listed], MctlError 
     for name in filter(filters.keep_name, records.foreign()):
         found.setdefault(name, Listed(name=name, state=states.ERROR, error=FOREIGN.format(name)))
     rows = [found[name] for name in records.in_order(found)]
-    kept = [row for row in rows if filters.keep_declared(row.driver, row.record.labels if row.record else {})]
+    kept = [row for row in rows if _is_kept(row, filters)]
     return [row for row in _asked(kept, timeout) if filters.keep_state(row.state)], error
+
+
+def _is_kept(row: Listed, filters: Filters) -> bool:
+    labels = row.record.labels if row.record else {}
+    return filters.keep_declared(row.driver, labels, row.swarm.removesuffix(MANAGES))
 
 
 def _declared() -> tuple[list[Listed], MctlError | None]:
@@ -78,6 +85,7 @@ def _recorded(record: Record) -> Listed:
         name=record.name,
         driver=record.provider,
         stack=record.stack,
+        swarm=record.swarm and record.stack + MANAGES * (record.swarm == MANAGER),
         certificate_expiry=record.certificate_expiry,
         record=record,
     )

@@ -14,8 +14,8 @@ from typing import Any
 
 from infra.components import bastion, drivers, provision
 from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
-from infra.machine import MachineSpec
-from infra.stacks import caller, docker_context, program, project, records, shared, state_files
+from infra.machine import MANAGER, MachineSpec, SwarmSpec
+from infra.stacks import caller, docker_context, program, project, records, shared, state_files, swarm_nodes
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
@@ -34,17 +34,24 @@ class Made:
     phases: Mapping[str, float]
 
 
-def create(spec: MachineSpec, stack: str, report: Report) -> Made:
+def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | None = None) -> Made:
     """Make a machine, or go on with one whose making was stopped.
 
-    Raises NameTakenError for a machine that is there, PreCreateError before anything is made, StackError after.
+    swarm: what the machines of its stack form from now on. Raises NameTakenError for a machine that is there,
+    PreCreateError before anything is made, StackError after.
     """
     folder = project.find_project()
     refuse_taken(folder, spec.name, stack)
     _refuse_foreign(spec.name)
+    swarm = swarm_nodes.swarm_of(folder, stack, swarm)
+    if swarm:
+        known = list(project.machines(folder, stack))
+        spec = swarm_nodes.in_zone(spec, known.index(spec.name) if spec.name in known else len(known))
     spec = checked(folder, spec)
     opened = Stack(folder, stack, report, make=True)
     project.declare(folder, stack, spec)
+    if swarm:
+        project.declare_swarm(folder, stack, swarm)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
     phases = _up_where_there_is_room(opened, spec, report)
     made = {record.name: record for record in keep_records(opened, report)}
@@ -102,6 +109,8 @@ def bring(folder: Path, stack: str, report: Report, *, mend: str) -> list[Record
         keep_records(opened, report, partly=True)
         raise
     kept = keep_records(opened, report)
+    for record in kept:
+        _open_lock(record, report)
     project.forget_former_names(folder, stack)
     return kept
 
@@ -134,10 +143,11 @@ def refresh(name: str, report: Report) -> list[Record]:
     return keep_records(opened, report)
 
 
-def remove(name: str, report: Report) -> None:
+def remove(name: str, report: Report, *, force: bool = False, going: Sequence[str] = ()) -> None:
     """Remove a machine with all that was made for it: host, disk, stack entry, context and record.
 
-    Raises NotFoundError where neither a record nor a declaration has the name.
+    force: though its Swarm loses its quorum by that. going: all that are about to be removed; a Swarm of which all are
+    goes without ceremony. Raises NotFoundError where neither a record nor a declaration has the name.
     """
     try:
         folder, stack = locate(name)
@@ -155,12 +165,16 @@ def remove(name: str, report: Report) -> None:
     with suppress(NotFoundError):  # declared, but never made
         opened = Stack(folder, stack, report)
         opened.settle()
-        opened.destroy(*(_names(name, declared) if others else ()))
+        if others and project.swarm(folder, stack):
+            _take_out(opened, name, force=force, all_go=set(others) <= set(going))
+        else:
+            opened.destroy(*(_names(name, declared) if others else ()))
     if whole:
         if opened:
             opened.delete()
         project.withdraw(folder, stack, name)  # from its fleet too
         project.discard(folder, stack)
+        _forget_context(stack, report)
     else:
         project.withdraw(folder, stack, name)
         if opened:
@@ -168,6 +182,15 @@ def remove(name: str, report: Report) -> None:
                 opened.publish()
             keep_records(opened, report)  # the stack state has changed for the others too
     forget(name, report)
+
+
+def _take_out(opened: Stack, name: str, *, force: bool, all_go: bool) -> None:
+    """Remove a machine of a Swarm; others are told of it by an `up`."""
+    if all_go:
+        opened.destroy()
+        return
+    swarm_nodes.retire(opened.folder, opened.name, name, force=force, report=opened.report)
+    opened.up(mend=f"mctl rm {name}", without=[name])
 
 
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
@@ -295,9 +318,21 @@ def keep_records(opened: Stack, report: Report, *, partly: bool = False) -> list
         kept.append(record)
     if partly:
         return kept
+    if project.swarm(opened.folder, stack):
+        _point_at_manager(stack, kept, report)
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept} - set(former.values()):
         forget(gone, report)
     return kept
+
+
+def _point_at_manager(stack: str, kept: Sequence[Record], report: Report) -> None:
+    """Give the Swarm a docker context that leads to a manager that is up, unless a machine has its name."""
+    if any(record.name == stack for record in kept):
+        return
+    with suppress(HostError):  # none is: the context stays as it is
+        notice = docker_context.create_or_update(swarm_nodes.manager_of(stack, kept), cluster=stack)
+        if notice:
+            report(Progress("", notice, notice=True))
 
 
 def checked(folder: Path, spec: MachineSpec) -> MachineSpec:
@@ -336,6 +371,15 @@ def await_docker(record: Record, report: Report) -> None:
                 mend=f"mctl ssh {record.name} sudo journalctl -u docker",
             )
         time.sleep(POLL_SECONDS)
+    _open_lock(record, report)
+
+
+def _open_lock(record: Record, report: Report) -> None:
+    """Unlock a manager that was restarted, where its Swarm locks them."""
+    folder = Path(record.project)
+    swarm = project.swarm(folder, record.stack) if record.swarm == MANAGER and record.running else None
+    if swarm and swarm.autolock:
+        swarm_nodes.unlock(record, Stack(folder, record.stack, report, read=True).swarm()["unlock_key"], report)
 
 
 def _forget_removed(name: str) -> None:
@@ -347,10 +391,14 @@ def _forget_removed(name: str) -> None:
 
 def forget(name: str, report: Report) -> None:
     """Remove what this computer keeps of a machine: its record and its docker context."""
+    _forget_context(name, report)
+    records.remove(name)
+
+
+def _forget_context(name: str, report: Report) -> None:
     notice = docker_context.remove(name)
     if notice:
         report(Progress(name, notice, notice=True))
-    records.remove(name)
 
 
 def _silence(_progress: Progress) -> None:

@@ -1,22 +1,23 @@
-"""The Pulumi program: the stack's config becomes one Machine per entry."""
+"""The Pulumi program: the stack's config becomes one Machine per entry, and a Swarm of them where it asks for one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from infra.authority import AuthoritySpec
-from infra.components import drivers
+from infra.components import drivers, swarm
 from infra.components.engine_scripts.configure import split_opts
 from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
 from infra.groups import expand
-from infra.machine import NAMESPACE, EngineSpec, MachineSpec
+from infra.machine import NAMESPACE, EngineSpec, MachineSpec, SwarmSpec
 from infra.stacks.owner import owner
 
 
@@ -24,25 +25,36 @@ def run(
     folder: str,
     tell: Callable[[dict[str, dict[str, Any]]], None] | None = None,
     instead: Mapping[str, MachineSpec] | None = None,
+    without: Container[str] = (),
 ) -> None:
     """Declare every machine of the stack's config, and export their outputs by name as `machines`.
 
     folder: the project's; what the config names relative to it is found there. tell: is given the same once all are
-    known, secrets in clear. instead: machines to take as these, not as the config has them. Raises UsageError where the
-    config is missing or can't mean anything.
+    known, secrets in clear. instead: machines to take as these, not as the config has them. without: machines that are
+    about to be removed. Raises UsageError where the config is missing or can't mean anything.
     """
     config = pulumi.Config(NAMESPACE)
     declared = [(instead or {}).get(spec.name, spec) for spec in _declared(config)]
-    specs = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
+    here = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
+    specs = [spec for spec in here if spec.name not in without]
+    swarm_spec = SwarmSpec.from_config(config.get_object("swarm"))
     for spec in specs:
         check(spec)
     if not specs:
         pulumi.export("machines", {})
         return
+    if swarm_spec:
+        swarm.check(swarm_spec, specs)
+        specs = [replace(spec, swarm_networks=spec.swarm_networks or swarm_spec.networks) for spec in specs]
     plan = AuthoritySpec.from_config(config.get_object("authority"))
     authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
     ours = config.get("owner") or owner(Path(folder))
-    machines = {spec.name: Machine(spec, authority, owner=ours).outputs for spec in specs}
+    managers = swarm_spec.managers_of(specs) if swarm_spec else []
+    roles = {spec.name: swarm.role(spec.name, managers) for spec in specs} if swarm_spec else {}
+    made = {spec.name: Machine(spec, authority, owner=ours, swarm=roles.get(spec.name, "")) for spec in specs}
+    if swarm_spec:
+        pulumi.export("swarm", swarm.Swarm(pulumi.get_stack(), swarm_spec, specs, made).outputs)
+    machines = {name: machine.outputs for name, machine in made.items()}
     pulumi.export("machines", machines)
     if tell:
         pulumi.Output.from_input(machines).apply(tell)

@@ -23,7 +23,7 @@ from infra.authority import ADOPTED as ADOPTED_GENERATION
 from infra.authority import AuthoritySpec
 from infra.errors import MctlError, UsageError
 from infra.groups import Group, expand, leave_out, part_number, put_own, read_groups
-from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec
+from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec, SwarmSpec
 from infra.stacks.home import around, home
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ PROJECT = "mctl"
 KEY = "mctl:machines"
 GROUPS = "mctl:groups"
 PART_OF = "mctl:partOf"
+SWARM = "mctl:swarm"
 AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
 SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
 OWNER = "mctl:owner"
 FORMERLY, MADE_AS = "formerly", "made_as"
 BY_PASSPHRASE = "passphrase"  # noqa: S105 - the kind, not the word
+OUR_KEYS = {KEY, GROUPS, PART_OF, SWARM, AUTHORITY, ADOPTED, OWNER}
 REQUIRED = ("name", "runtime")
 PROVIDER = "secretsprovider"
 SECRETS = {"encryptionsalt", "encryptedkey", PROVIDER}
@@ -172,6 +174,8 @@ def rename(project: Path, stack: str, old: str, new: str) -> None:
         login = config.pop(f"{SSH_KEY}{old}", None)
         if login:
             config[f"{SSH_KEY}{new}"] = login
+        if (config.get(SWARM) or {}).get("lead") == old:
+            config[SWARM]["lead"] = new
 
 
 def forget_former_names(project: Path, stack: str) -> None:
@@ -250,7 +254,7 @@ def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
     settings = _read(_file(project, stack))
     others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
-    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, GROUPS, PART_OF, AUTHORITY, ADOPTED, OWNER}
+    return set(settings) <= SECRETS | {"config"} and set(others) <= OUR_KEYS
 
 
 def discard(project: Path, stack: str) -> None:
@@ -270,6 +274,17 @@ def withdraw(project: Path, stack: str, machine: str) -> None:
     with editing(project, stack) as config:
         config.setdefault(KEY, {}).pop(machine, None)
         config.pop(f"{SSH_KEY}{machine}", None)
+
+
+def swarm(project: Path, stack: str) -> SwarmSpec | None:
+    """Read the Swarm that a stack declares. Raises UsageError for what can't mean anything."""
+    return SwarmSpec.from_config(_config(project, stack).get(SWARM))
+
+
+def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
+    """Write the Swarm that the machines of a stack form."""
+    with editing(project, stack) as config:
+        config[SWARM] = spec.to_config()
 
 
 def authority(project: Path, stack: str) -> AuthoritySpec:

@@ -36,7 +36,8 @@ class Record:
     certificate, the client's and their authority's: ISO 8601. ssh_host_key: authorized_keys style. ssh_port: 0 where
     there is no SSH. ssh_proxy_jump: the bastion, `USER@HOST:PORT`, or nothing. docker_url: `tcp://HOST:PORT`.
     state_file, state_time: the stack state that it was written from, where that is a file, and when that changed, in
-    nanoseconds. engine, tls_sans: as declared. A fact with a default may be missing in older records.
+    nanoseconds. engine, tls_sans: as declared. swarm: `manager` or `worker` of the stack's Swarm, or
+    nothing. A fact with a default may be missing in older records.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Record:
     ca_expiry: str = ""
     engine: dict[str, Any] = {}  # noqa: RUF012 - never changed
     tls_sans: list[str] = []  # noqa: RUF012 - never changed
+    swarm: str = ""
 
     def __init__(self, facts: Mapping[str, Any], keys: Container[str] | None = None) -> None:
         """Take the facts by field name; others are passed over. Raises KeyError or TypeError naming the wrong one.

@@ -65,8 +65,9 @@ def security_group(
 
 def _ingress(rule: firewall.Rule) -> ec2.SecurityGroupIngressArgs:
     v4, v6 = _families(rule.sources)
+    protocol = str(firewall.ESP_NUMBER) if rule.protocol == firewall.ESP else rule.protocol
     return ec2.SecurityGroupIngressArgs(
-        protocol=rule.protocol, from_port=rule.port, to_port=rule.port, cidr_blocks=v4, ipv6_cidr_blocks=v6
+        protocol=protocol, from_port=rule.port, to_port=rule.port, cidr_blocks=v4, ipv6_cidr_blocks=v6
     )
 
 

@@ -108,7 +108,7 @@ def _firewall(site: Site) -> azure.network.NetworkSecurityGroup:
 def rules(spec: MachineSpec, args: AzureArgs) -> Iterator[azure.network.SecurityRuleArgs]:
     """Give Azure's rules: one has sources of one family only, and without the last the network's others come in."""
     asked = [
-        (rule.protocol.capitalize(), str(rule.port), sources)
+        (rule.protocol.capitalize(), str(rule.port or "*"), sources)
         for rule in firewall.rules(spec, args.open_port)
         for sources in ([each for each in rule.sources if ip_network(each).version == version] for version in (4, 6))
         if sources

@@ -131,8 +131,8 @@ def _group(
             security_group_id=group.id,
             type="INGRESS",
             protocol=rule.protocol.upper(),
-            start_port=rule.port,
-            end_port=rule.port,
+            start_port=rule.port or None,
+            end_port=rule.port or None,
             cidr=source,
             opts=bounded(opts),
         )

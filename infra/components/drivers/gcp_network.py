@@ -35,13 +35,14 @@ def external(cards: Any) -> str:
 
 
 def firewalls(spec: MachineSpec, args: GcpArgs, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> None:
-    """Declare one firewall for those who may and one for everyone: each has one list of sources."""
+    """Declare firewalls for those who may, for everyone and for a Swarm's members: each has one list of sources."""
     rules = firewall.rules(spec, each(args.open_port))
-    for part, sources in (("firewall", spec.allow_cidrs), ("open-ports", firewall.EVERYONE)):
+    whose = {"firewall": spec.allow_cidrs, "open-ports": firewall.EVERYONE, "swarm": spec.swarm_networks}
+    for part, sources in whose.items():
         ports: dict[str, list[str]] = {}
         for rule in rules:
             if rule.sources == sources:
-                ports.setdefault(rule.protocol, []).append(str(rule.port))
+                ports.setdefault(rule.protocol, []).extend([str(rule.port)] if rule.port else [])
         networks = ipv4(sources)
         if not ports or not networks:  # without sources Google lets in everyone
             continue
@@ -50,7 +51,9 @@ def firewalls(spec: MachineSpec, args: GcpArgs, tags: Mapping[str, str], opts: p
             project=args.project or None,
             network=args.network,
             description=json.dumps(dict(tags)),  # it bears no labels
-            allows=[gcp.compute.FirewallAllowArgs(protocol=protocol, ports=of) for protocol, of in ports.items()],
+            allows=[
+                gcp.compute.FirewallAllowArgs(protocol=protocol, ports=of or None) for protocol, of in ports.items()
+            ],
             source_ranges=networks,
             target_tags=[mark(tags)],
             opts=bounded(opts),

@@ -63,7 +63,7 @@ keep_containers() {
   case "$now" in
     '') [ -e "$resting" ] || return 0 ;; # it is down, but was to keep its containers
     '0 '*) return 0 ;;
-    *' active')
+    *" active" | *" locked" | *" pending" | *" error")
       notice "the engine is in Swarm mode, where containers don't outlive its restart"
       return 0
       ;;

@@ -11,7 +11,7 @@ import random
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,7 +67,7 @@ class Stack:
         read: bool = False,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder, self.name, self._report = folder, name, report
+        self.folder, self.name, self.report = folder, name, report
         self._alone = None if read else locks.one_run(folder, name, self._say)
         found = pulumi_program.find_pulumi(self._say, install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
@@ -76,6 +76,7 @@ class Stack:
             state_files.require_space(folder)
         self._refused: MctlError | None = None
         self._instead: dict[str, MachineSpec] = {}
+        self._without: Collection[str] = ()
         self._made: dict[str, dict[str, Any]] | None = None
         workspace = Workspace(
             work_dir=str(folder),
@@ -117,16 +118,20 @@ class Stack:
         return shared.published(self._stack.pulumi, self.folder, self.name)
 
     def _say(self, line: str) -> None:
-        self._report(Progress("", line))
+        self.report(Progress("", line))
 
     def _notice(self, line: str) -> None:
-        self._report(Progress("", line, notice=True))
+        self.report(Progress("", line, notice=True))
 
-    def up(self, mend: str, renew: Sequence[str] = ()) -> Mapping[str, Mapping[str, float]]:
+    def up(
+        self, mend: str, renew: Sequence[str] = (), without: Collection[str] = ()
+    ) -> Mapping[str, Mapping[str, float]]:
         """Bring the stack to what it declares; give the seconds of each machine's phases.
 
-        renew: names of keys to make anew, with all that is made of them, and of commands to run again.
+        renew: names of keys to make anew, with all that is made of them, and of commands to run again. without:
+        machines that are to go.
         """
+        self._without = without
         state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
         watcher = self._watcher()
         renewable = self._resources(*RENEWABLE) if renew else ()
@@ -205,6 +210,11 @@ class Stack:
                 made = self._mended(self._stack.every_output).get("machines", {})
         declared = project.machines(self.folder, self.name)
         return [machine for name, machine in made.items() if name in declared and _is_made(machine)]
+
+    def swarm(self) -> dict[str, str]:
+        """Read the tokens and the unlock key of the stack's Swarm, in clear."""
+        with self._failures(f"mctl refresh {self.name}"):
+            return dict(self._mended(self._stack.every_output).get("swarm", {}))
 
     def made_so_far(self) -> list[dict[str, Any]]:
         """Read the outputs of each machine that is whole in the stack state, also after a run that failed."""
@@ -289,7 +299,7 @@ class Stack:
         return sorted(family)
 
     def _watcher(self, report: Report | None = None) -> Watcher:
-        return Watcher(list(project.machines(self.folder, self.name)), report or self._report)
+        return Watcher(list(project.machines(self.folder, self.name)), report or self.report)
 
     def _patiently(self, work: Callable[[], object]) -> None:
         """Change the stack, and again where a provider had no time for it: what is made already stays made."""
@@ -344,7 +354,7 @@ class Stack:
         try:
             if self._alone:
                 shared.require_current(self.folder, self.name, self._published)
-            program.run(str(self.folder), self._keep_made, self._instead)
+            program.run(str(self.folder), self._keep_made, self._instead, self._without)
         except MctlError as error:
             self._refused = error
             raise

@@ -86,6 +86,13 @@ def mctl() -> Run:
             "--engine-opt tlscert is set by mctl",
             "leave --engine-opt tlscert off",
         ),
+        (("web", *GENERIC, "--managers", "3"), 2, "--managers is for a Swarm", "add --swarm"),
+        (
+            ("web", *GENERIC, "--swarm", "--managers", "4"),
+            2,
+            "a Swarm of 4 managers: it must be an odd number from 1 to 7",
+            "--managers 3",
+        ),
         (("web", *GENERIC, "--tls-san", "a b"), 2, "--tls-san 'a b' is neither a host name nor an IP address", None),
         (
             ("web", *GENERIC, "--private-address-only"),

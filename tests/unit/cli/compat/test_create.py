@@ -9,7 +9,7 @@ import pytest
 from cli import output
 from cli.compat import entry
 from infra.errors import Interrupted, MctlError, StackError
-from infra.machine import EngineSpec, MachineSpec
+from infra.machine import EngineSpec, MachineSpec, SwarmSpec
 from infra.stacks import home, machines, records, states
 from infra.stacks.progress import Progress, Report
 from tests.cli_runner import Ran
@@ -40,11 +40,13 @@ class Making:
 
     def __init__(self) -> None:
         self.specs: list[MachineSpec] = []
+        self.swarms: list[tuple[str, SwarmSpec | None]] = []
         self.error: MctlError | None = None
         self.version = "27.3.1"
 
-    def create(self, spec: MachineSpec, stack: str, report: Report) -> machines.Made:
+    def create(self, spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | None = None) -> machines.Made:
         self.specs.append(spec)
+        self.swarms.append((stack, swarm))
         for step in STEPS:
             report(step)
         if self.error:
@@ -169,3 +171,27 @@ def test_an_install_script_that_is_no_url_is_refused(making: Making, capsys: pyt
         "docker, distro, none or a script's URL\n",
     )
     assert making.specs == []
+
+
+def test_machines_of_one_discovery_url_are_one_swarm(making: Making, capsys: pytest.CaptureFixture[str]) -> None:
+    found = ("--swarm", "--swarm-discovery", "token://abc")
+    ran = run(capsys, *LINE[:-1], *found, "--swarm-master", "--swarm-strategy", "spread", "boss")
+    assert ran.err == (
+        "Notice: classic Swarm is gone, and Swarm mode stands in for it; passed over: --swarm-strategy\n"
+    )
+    run(capsys, *LINE[:-1], *found, "worker")
+    run(capsys, *LINE[:-1], "--swarm", "--swarm-discovery", "token://other", "foreign")
+    (boss, spec), (worker, _), (foreign, _) = making.swarms
+    assert (boss, spec) == ("swarm-1b4ae52d56", SwarmSpec())
+    assert worker == boss != foreign
+
+
+def test_a_swarm_of_no_discovery_url_is_the_machine_alone(making: Making, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, *LINE, "--swarm").err == (
+        "Notice: classic Swarm is gone, and Swarm mode stands in for it\n"
+        "Notice: web-1 forms a Swarm of its own, for no --swarm-discovery tells which one it is to join\n"
+        "  hint: give the --swarm-discovery that its master was created with\n"
+    )
+    assert making.swarms == [("web-1", SwarmSpec())]
+    run(capsys, *LINE)
+    assert making.swarms[1:] == [("web-1", None)]

@@ -26,3 +26,19 @@ def test_what_is_no_port_is_refused(port: str) -> None:
         rules(SPEC, [port])
     assert told.value.message == f"open port {port!r} is neither PORT nor PORT/udp, ports from 1 to 65535"
     assert told.value.machine == "web"
+
+
+def test_a_member_of_a_swarm_lets_in_the_others_and_nobody_else() -> None:
+    member = MachineSpec(name="web", provider="gcp", allow_cidrs=("203.0.113.7/32",), swarm_networks=("10.0.0.0/8",))
+    assert rules(member)[2:] == [
+        Rule("tcp", 2377, ("10.0.0.0/8",)),
+        Rule("tcp", 7946, ("10.0.0.0/8",)),
+        Rule("udp", 7946, ("10.0.0.0/8",)),
+        Rule("udp", 4789, ("10.0.0.0/8",)),
+        Rule("esp", 0, ("10.0.0.0/8",)),
+    ]
+
+
+def test_a_firewall_that_knows_no_ipsec_is_asked_for_none() -> None:
+    member = MachineSpec(name="web", provider="digitalocean", swarm_networks=("10.0.0.0/8",))
+    assert {rule.protocol for rule in rules(member)} == {"tcp", "udp"}
