@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from cli import waiting
 from cli.output import say
 
 
@@ -38,6 +39,7 @@ VERBS = {
     "rename": Verb(MACHINES, "Give a machine another name"),
     "upgrade": Verb(MACHINES, "Bring Docker on machines to a newer version"),
     "provision": Verb(MACHINES, "Install and configure Docker once more"),
+    "scale": Verb(MACHINES, "Have more or fewer machines in a group"),
     "rm": Verb(MACHINES, "Remove machines without a trace"),
     "status": Verb(MACHINES, "Show a machine's state"),
     "inspect": Verb(MACHINES, "Show all that is known of a machine, as JSON"),
@@ -54,6 +56,10 @@ VERBS = {
     "up": Verb(STACKS, "Bring a stack to what it declares"),
     "preview": Verb(STACKS, "Show what `up` would do"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
+    "backend": Verb(STACKS, "Show where the stacks are kept, or move them to be shared"),
+    "attach": Verb(STACKS, "Have every machine of a project on this computer too"),
+    "shards": Verb(STACKS, "Spread the stacks over CI jobs"),
+    "unlock": Verb(STACKS, "Clear the lock that a dead run of another computer left"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
     "policy": Verb(COMPUTER, "Print the permissions that a provider's machines take"),
     "orphans": Verb(COMPUTER, "Find at a provider what no stack knows of any more"),
@@ -109,7 +115,7 @@ def run(argv: Sequence[str]) -> int:
         say("mctl", f"{verb!r} is not a command{suggest(verb, list(VERBS))}", None)
         return 2
     try:
-        code = app(args=list(argv), prog_name="mctl", standalone_mode=False)
+        code = app(args=waiting.spelled_out(argv), prog_name="mctl", standalone_mode=False)
     except TyperException as error:
         say("Error", _reason(error), f"mctl {verb} --help" if verb else "mctl --help")
         return 2
@@ -140,6 +146,7 @@ def load(verb: str) -> Any:
     word = verb.replace("-", "_") + "_" * iskeyword(verb)
     command = getattr(import_module(f"cli.commands.{word}"), word)
     single = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
+    command = waiting.with_wait(command) if verb in waiting.VERBS else command
     single.command(verb, context_settings=HELP | VERBS[verb].settings)(command)
     return typer.main.get_command(single)
 

@@ -20,7 +20,7 @@ PassphraseFile = Annotated[
 
 def ask(file: Path | None, *, twice: bool) -> str:
     """Give the passphrase. twice: it is a new one. Raises UsageError where there is none."""
-    given = _first_line(file) if file else os.environ.get(VARIABLE, "")
+    given = first_line(file) if file else os.environ.get(VARIABLE, "")
     if not given and not file and sys.stdin.isatty():
         given = typer.prompt("Passphrase of the export", hide_input=True, confirmation_prompt=twice, err=True)
     if not given:
@@ -30,7 +30,8 @@ def ask(file: Path | None, *, twice: bool) -> str:
     return given
 
 
-def _first_line(file: Path) -> str:
+def first_line(file: Path) -> str:
+    """Read the first line of a file. Raises UsageError."""
     try:
         return (file.read_text().splitlines() or [""])[0]
     except (OSError, UnicodeDecodeError) as error:

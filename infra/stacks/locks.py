@@ -15,6 +15,8 @@ import json
 import os
 import re
 import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,12 +29,21 @@ from infra.stacks.home import home
 HOLDER = re.compile(r"created by (?P<user>.+?)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<when>\S+)")
 CLIENT = "MCTL_CLIENT"  # in the engine's environment: which process drives it
 CANCEL_SECONDS = 30  # what an engine gets to cancel its update, save the state and release the lock
-WAIT = "wait for it to end, then run the same command again"
+WAIT = "wait for it to end: the same command with --wait does"
+DEAD = f"{WAIT}; if that run is dead, mctl unlock {{}}"
+FOREVER = float("inf")
 CLOCK_SECONDS = 2  # within which two readings of one process's start agree
 
+POLL_SECONDS = 1.0  # between two tries to get the engine's lock, a few requests each
+# How long a run waits for others on its stack; how long it has waited is each lock's own.
+patience = 0.0
 
-def one_run(folder: Path, stack: str) -> FileLock:
-    """Keep other runs on this computer from a stack for as long as the lock is referred to. Raises StackLockedError."""
+
+def one_run(folder: Path, stack: str, say: Callable[[str], None] = lambda _line: None) -> FileLock:
+    """Keep other runs on this computer from a stack for as long as the lock is referred to.
+
+    Raises StackLockedError where another one holds it for longer than the patience lasts.
+    """
     name = sha256(str(folder.resolve() / stack).encode()).hexdigest()[:16]
     file = Path(home("locks"), f"{name}.run")
     holder = file.with_suffix(".pid")
@@ -40,8 +51,14 @@ def one_run(folder: Path, stack: str) -> FileLock:
     try:
         lock.acquire()
     except Timeout:
-        pid = holder.read_text() if holder.exists() else "unknown"
-        raise StackLockedError(f"stack {stack} is locked by another mctl (pid {pid})", mend=WAIT) from None
+        pid = holder.read_text() if holder.exists() else ""
+        by = f"another mctl (pid {pid or 'unknown'}){_since_start(pid)}"
+        if patience:
+            say(f"Waiting for {by}")
+        try:
+            lock.acquire(timeout=patience if patience < FOREVER else -1)
+        except Timeout:
+            raise StackLockedError(f"stack {stack} is locked by {by}", mend=WAIT) from None
     holder.write_text(str(os.getpid()))
     return lock
 
@@ -53,8 +70,28 @@ def client() -> dict[str, str]:
 
 
 def holders(message: str) -> list[str]:
-    """List who holds the locks that the engine's message names, as `USER@HOST (pid N)`."""
-    return [f"{m['user']}@{m['host']} (pid {m['pid']})" for m in HOLDER.finditer(message)]
+    """List who holds the locks that the engine's message names, as `USER@HOST (pid N) since TIME`."""
+    return [
+        f"{m['user']}@{m['host']} (pid {m['pid']}){since(datetime.fromisoformat(m['when']))}"
+        for m in HOLDER.finditer(message)
+    ]
+
+
+def are_elsewhere(message: str) -> bool:
+    """Tell whether another computer holds one of the locks that the engine's message names."""
+    return any(m["host"] != socket.gethostname() for m in HOLDER.finditer(message))
+
+
+def since(moment: datetime) -> str:
+    """Say since when, so that people in several time zones read the same."""
+    return f" since {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _since_start(pid: str) -> str:
+    try:
+        return since(datetime.fromtimestamp(psutil.Process(int(pid)).create_time(), UTC))
+    except (ValueError, psutil.Error):
+        return ""
 
 
 def is_held(lock: Path) -> bool:

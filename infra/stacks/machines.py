@@ -1,4 +1,4 @@
-"""What can be done with machines by name: create, up, refresh, preview, switch on and off, remove.
+"""What can be done with machines by name: create, up, refresh, remove.
 
 What failed or was stopped half-way is gone on with by the same command, and `remove` leaves nothing.
 """
@@ -15,11 +15,11 @@ from typing import Any
 from infra.components import bastion, drivers, provision
 from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
 from infra.machine import MachineSpec
-from infra.stacks import caller, docker_context, program, project, records, state_files
+from infra.stacks import caller, docker_context, program, project, records, shared, state_files
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
-from infra.stacks.store import Change, Stack
+from infra.stacks.store import Stack
 
 START_SECONDS = 240  # a reboot under software emulation takes a minute
 PROBE_SECONDS = 5
@@ -84,11 +84,47 @@ def alternatives(spec: MachineSpec) -> Iterator[tuple[str, MachineSpec]]:
 
 def up(name: str, report: Report) -> list[Record]:
     """Bring a stack, named by itself or by a machine in it, to what it declares."""
-    opened = Stack(*locate(name), report)
-    opened.up(mend=f"mctl up {name}")
+    return bring(*locate(name), report, mend=f"mctl up {name}")
+
+
+def bring(folder: Path, stack: str, report: Report, *, mend: str) -> list[Record]:
+    """Bring a stack to what it declares, and make one that is declared alone.
+
+    What was made before a failure gets its record all the same. A part of a fleet that declares nothing any more goes.
+    """
+    opened = _declared(folder, stack, report)
+    if project.fleet_of(folder, stack) != stack and not project.machines(folder, stack):
+        end(opened, report)
+        return []
+    try:
+        opened.up(mend=mend)
+    except StackError:
+        keep_records(opened, report, partly=True)
+        raise
     kept = keep_records(opened, report)
-    project.forget_former_names(opened.folder, opened.name)
+    project.forget_former_names(folder, stack)
     return kept
+
+
+def _declared(folder: Path, stack: str, report: Report) -> Stack:
+    if not project.was_opened(folder, stack):
+        return Stack(folder, stack, report, make=True)
+    try:
+        return Stack(folder, stack, report)
+    except NotFoundError:  # its file has the key of another's secrets, as a part's has
+        if project.fleet_of(folder, stack) == stack:
+            raise
+    return Stack(folder, stack, report, make=True)
+
+
+def end(opened: Stack, report: Report) -> None:
+    """Remove a stack with all that it has, and its declaration."""
+    opened.settle()
+    opened.destroy()
+    opened.delete()
+    project.discard(opened.folder, opened.name)
+    for name in records.of_stack(opened.name, str(opened.folder)):
+        forget(name, report)
 
 
 def refresh(name: str, report: Report) -> list[Record]:
@@ -96,11 +132,6 @@ def refresh(name: str, report: Report) -> list[Record]:
     opened = Stack(*locate(name), report)
     opened.refresh()
     return keep_records(opened, report)
-
-
-def preview(name: str, report: Report) -> list[Change]:
-    """Say what an `up` would do, doing nothing."""
-    return Stack(*locate(name), report, read=True).preview()
 
 
 def remove(name: str, report: Report) -> None:
@@ -113,13 +144,13 @@ def remove(name: str, report: Report) -> None:
     except (NotFoundError, RecordError):
         if not records.has_folder(name):
             raise
-        _forget(name, report)
+        forget(name, report)
         return
     declared = project.machines(folder, stack)
     if declared and name not in declared:
         raise records.missing(name)  # it is the name of a stack
     others = [machine for machine in declared if machine != name]
-    whole = not others and project.is_ours_alone(folder, stack)
+    whole = not others and project.is_ours_alone(folder, stack) and not project.parts(folder, stack)
     opened = None
     with suppress(NotFoundError):  # declared, but never made
         opened = Stack(folder, stack, report)
@@ -128,17 +159,25 @@ def remove(name: str, report: Report) -> None:
     if whole:
         if opened:
             opened.delete()
+        project.withdraw(folder, stack, name)  # from its fleet too
         project.discard(folder, stack)
     else:
         project.withdraw(folder, stack, name)
         if opened:
+            if shared.is_shared(folder):
+                opened.publish()
             keep_records(opened, report)  # the stack state has changed for the others too
-    _forget(name, report)
+    forget(name, report)
 
 
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
     """Give every name that a machine may have in the stack state: also the one before, where a rename was stopped."""
     return [name, *filter(None, [declared[name].get("formerly")])]
+
+
+def unlock(folder: Path, stack: str, report: Report) -> None:
+    """Clear a stack's locks, whoever holds them. Raises NotFoundError where there is no such stack."""
+    Stack(folder, stack, report).unlock()
 
 
 def rebuild(name: str) -> Record:
@@ -236,25 +275,28 @@ def _refuse_foreign(name: str) -> None:
         )
 
 
-def keep_records(opened: Stack, report: Report) -> list[Record]:
+def keep_records(opened: Stack, report: Report, *, partly: bool = False) -> list[Record]:
     """Write a record and a docker context for each machine that the stack has made, and forget those it has no more.
 
-    What a machine had under its former name is forgotten only once there is the same under its new one.
+    What a machine had under its former name is forgotten only once there is the same under its new one. partly: after
+    a run that failed, which says what was made and not what is gone.
     """
     kept = []
     stack, folder = opened.name, str(opened.folder)
     file = state_files.path(opened.folder, stack)
     state = file, records.changed(file)
     former = project.former_names(opened.folder, stack)
-    for outputs in opened.machines():
+    for outputs in opened.made_so_far() if partly else opened.machines():
         formerly = former.pop(outputs["name"], "")
         record = records.save(outputs, stack=stack, project=folder, state=state, formerly=formerly)
         notice = docker_context.create_or_update(record, formerly)
         if notice:
             report(Progress(record.name, notice, notice=True))
         kept.append(record)
+    if partly:
+        return kept
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept} - set(former.values()):
-        _forget(gone, report)
+        forget(gone, report)
     return kept
 
 
@@ -300,10 +342,11 @@ def _forget_removed(name: str) -> None:
     """Forget a machine whose project is there and declares it no more: it was removed by another hand."""
     with suppress(NotFoundError, RecordError):
         if Path(records.load(name).project, "Pulumi.yaml").is_file():
-            _forget(name, _silence)
+            forget(name, _silence)
 
 
-def _forget(name: str, report: Report) -> None:
+def forget(name: str, report: Report) -> None:
+    """Remove what this computer keeps of a machine: its record and its docker context."""
     notice = docker_context.remove(name)
     if notice:
         report(Progress(name, notice, notice=True))

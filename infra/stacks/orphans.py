@@ -28,7 +28,9 @@ def find(provider: str, options: Mapping[str, Any], report: Report) -> list[Orph
         raise UsageError(f"provider {driver.name} has nothing that could be left behind")
     folder = project.find_project()
     report(Progress("", f"Asking {driver.name}"))
-    found = list(driver.orphans(drivers.read_args(driver, "", options), {OWNER: owner(folder)}))
+    owners = {owner(folder), *filter(None, (project.owner(folder, stack) for stack in project.stacks(folder)))}
+    args = drivers.read_args(driver, "", options)
+    found = [orphan for each in sorted(owners) for orphan in driver.orphans(args, {OWNER: each})]
     known: set[str] = set()
     busy = set()
     # A stack that is tagged and not declared here may be a teammate's: its state tells.

@@ -16,7 +16,10 @@ LENGTH = 16
 
 
 def owner(folder: Path) -> str:
-    """Give the id of the stack state of a project folder: the same for all who share it."""
+    """Give the id of the stack state of a project folder: the same for all who share it.
+
+    A stack whose state was moved keeps the id that it had: `project.owner`.
+    """
     url = state_files.backend(folder)
     place = urlsplit(url)
     if place.scheme != "file":

@@ -51,6 +51,14 @@ def exists() -> bool:
     return VARIABLE in os.environ or FILE_VARIABLE in os.environ or bool(_from_file() or _from_keyring())
 
 
+def keep(passphrase: str) -> None:
+    """Keep the passphrase of stacks that another computer made. Raises PassphraseError where another one is kept."""
+    if (_from_keyring() or _from_file() or _keep(passphrase)) != passphrase:
+        raise PassphraseError(
+            "this computer keeps another passphrase already", mend=f"export {FILE_VARIABLE}=FILE for this project"
+        )
+
+
 def _file(folder: Path | None = None) -> Path:
     return (folder or Path(home())) / "passphrase"
 

@@ -29,7 +29,7 @@ SSH, DIAL_SECONDS = 22, 5
 
 
 class Side(Protocol):
-    """One cloud with the machine `web`. instance: its id. lose: deletes the instance and nothing else."""
+    """One cloud with one machine. instance: its id. lose: deletes the instance and nothing else."""
 
     @property
     def instance(self) -> str: ...
@@ -81,7 +81,8 @@ class Account:
 
     @property
     def instance(self) -> str:
-        return str(self._shop.inspect("web")["instance_id"])
+        (name,) = _names(self._shop)
+        return str(self._shop.inspect(name)["instance_id"])
 
     def is_off(self, address: str) -> bool:
         with suppress(OSError), socket.create_connection((address, SSH), DIAL_SECONDS):
@@ -127,8 +128,13 @@ def real_account(provider: str, folder: Path) -> Iterator[tuple[Account, Shop]]:
     try:
         yield account, shop
     finally:
-        shop.mctl("rm", "-y", "web")
+        for name in _names(shop):
+            shop.mctl("rm", "-y", name)
         account.clean()
+
+
+def _names(shop: Shop) -> list[str]:
+    return shop.mctl("ls", "-q").out.split()
 
 
 def real() -> list[str]:

@@ -112,11 +112,17 @@ def live(cloud: Cloud, at: Side, shop: Shop) -> None:
     assert at.instance != lost
     assert docker_answers(shop)
 
+    made = at.instance
+    renamed = shop.mctl("rename", "web", "blue")
+    assert (renamed.code, renamed.out) == (0, 'Machine "web" is now "blue".\n'), renamed.err
+    assert at.instance == made
+    assert shop.mctl("preview", "blue").out == "no changes\n"
+
     if not cloud.is_local:
         assert json.loads(shop.mctl("orphans", "--provider", cloud.provider, "--json").out) == []
-    removed = shop.mctl("rm", "-y", "web")
-    said = "(web) Removing the virtual machine\n" if cloud.is_local else ""
-    assert removed == (0, "Successfully removed web\n", said), removed.err
+    removed = shop.mctl("rm", "-y", "blue")
+    said = "(blue) Removing the virtual machine\n" if cloud.is_local else ""
+    assert removed == (0, "Successfully removed blue\n", said), removed.err
     assert at.left() == []
     assert shop.left() == []
 

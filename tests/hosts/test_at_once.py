@@ -7,9 +7,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
+import psutil
 import pytest
 
+from infra.stacks.locks import since
 from tests.cli_runner import Ran
 from tests.container_hosts import ContainerHost, ContainerHosts
 from tests.hosts.shop import Shop, options
@@ -51,11 +54,12 @@ def is_declared(shop: Shop) -> bool:
 
 def refused(run: subprocess.Popen[str]) -> Ran:
     """Give what another run on the same stack is told."""
+    began = since(datetime.fromtimestamp(psutil.Process(run.pid).create_time(), UTC))
     return Ran(
         1,
         "",
-        f"Error: stack box is locked by another mctl (pid {run.pid})\n"
-        "  hint: wait for it to end, then run the same command again\n",
+        f"Error: stack box is locked by another mctl (pid {run.pid}){began}\n"
+        "  hint: wait for it to end: the same command with --wait does\n",
     )
 
 

@@ -99,7 +99,7 @@ def test_a_stack_that_another_run_changes_is_named_with_who_does(shop: Shop, pai
         host.exec("mv /usr/sbin/dockerd.kept /usr/sbin/dockerd")
     assert (second.code, second.out) == (1, "")
     assert "Error: stack box is locked by " in second.err
-    assert second.err.endswith("  hint: wait for it to end, then run the same command again\n")
+    assert second.err.endswith("  hint: wait for it to end: the same command with --wait does\n")
     first.communicate(timeout=120)
     assert shop.mctl("rm", "-y", "box").code == 0
     assert shop.left() == []

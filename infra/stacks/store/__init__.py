@@ -7,26 +7,25 @@ a Ctrl-C always ends with the lock released and the state saved.
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
 from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.machine import MachineSpec
-from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files
+from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, shared, state_files, steps
 from infra.stacks.home import home
-from infra.stacks.progress import Progress, Report, Watcher
+from infra.stacks.progress import MACHINE, Progress, Report, Watcher
+from infra.stacks.steps import SIGNATURE, Change, Drift
 from infra.stacks.store.process import Engine
+from infra.stacks.store.workspace import Opened, Workspace, environment, install_official
 
 # It warns of an event stream that its engine's death cut off: the failure itself is told, and once is enough.
 warnings.filterwarnings("ignore", module=r"pulumi\.automation\.")
@@ -46,18 +45,7 @@ PASSING = re.compile(
 )
 PASSING_SECONDS = (1, 2, 4, 8, 16)
 AGAIN = "run the same command again"
-MACHINE = "mctl:infra:Machine"
 RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One resource that an `up` would touch. op: create, update, replace, delete. why: the properties that differ."""
-
-    resource: str
-    kind: str
-    op: str
-    why: tuple[str, ...]
 
 
 class Stack:
@@ -79,8 +67,8 @@ class Stack:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self.folder, self.name, self._report = folder, name, report
-        self._alone = None if read else locks.one_run(folder, name)
-        found = pulumi_program.find_pulumi(self._say, _install_official)
+        self._alone = None if read else locks.one_run(folder, name, self._say)
+        found = pulumi_program.find_pulumi(self._say, install_official)
         served_plugins.ensure(found.path, Path(home("pulumi")), self._say, self._notice)
         self._engine = Engine(found.path, found.version)
         if make:
@@ -88,26 +76,44 @@ class Stack:
         self._refused: MctlError | None = None
         self._instead: dict[str, MachineSpec] = {}
         self._made: dict[str, dict[str, Any]] | None = None
-        workspace = _Workspace(
+        workspace = Workspace(
             work_dir=str(folder),
             pulumi_home=home("pulumi"),
             program=self._run_program,
-            env_vars=_environment(folder) | passphrase.environment(make=make) | dict(variables or {}),
+            env_vars=environment(folder) | self._opening(variables or {}, make=make),
+            secrets_provider=project.secrets_provider(folder, name),
             pulumi_command=self._engine,
         )
         with self._failures(f"mctl ls, or mctl create {name}"):
             self._stack = self._mended(lambda: self._open(workspace, make=make))
+            if not variables:
+                self._catch_up()
 
-    def _open(self, workspace: _Workspace, *, make: bool) -> _Opened:
+    def _open(self, workspace: Workspace, *, make: bool) -> Opened:
         if make and not project.stack_exists(self.folder, self.name):
             with suppress(auto.StackAlreadyExistsError):
-                return _Opened(self.name, workspace, StackInitMode.CREATE)
+                return Opened(self.name, workspace, StackInitMode.CREATE)
         try:
-            return _Opened(self.name, workspace, StackInitMode.SELECT)
+            return Opened(self.name, workspace, StackInitMode.SELECT)
         except auto.StackNotFoundError:
             if not make:
                 raise
-            return _Opened(self.name, workspace, StackInitMode.CREATE)
+            return Opened(self.name, workspace, StackInitMode.CREATE)
+
+    def _opening(self, given: Mapping[str, str], *, make: bool) -> dict[str, str]:
+        """Give the variables that open the stack's secrets, and those of this run; a key elsewhere needs none of ours.
+
+        A passphrase that is made here would open nothing of what others share.
+        """
+        if passphrase.VARIABLE in given or project.secrets_provider(self.folder, self.name):
+            return dict(given)
+        return passphrase.environment(make=make and not shared.is_shared(self.folder)) | dict(given)
+
+    def _catch_up(self) -> None:
+        shared.catch_up(self.folder, self.name, self._published)
+
+    def _published(self) -> str:
+        return shared.published(self._stack.pulumi, self.folder, self.name)
 
     def _say(self, line: str) -> None:
         self._report(Progress("", line))
@@ -128,6 +134,7 @@ class Stack:
             self._patiently(
                 lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
             )
+        shared.note(self.folder, self.name)
         return watcher.phases
 
     def refresh(self) -> None:
@@ -135,26 +142,36 @@ class Stack:
         watcher, self._made = self._watcher(), None
         with self._failures(f"mctl refresh {self.name}", watcher):
             self._patiently(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
+        shared.note(self.folder, self.name)
 
     def preview(self, instead: Mapping[str, MachineSpec] | None = None) -> list[Change]:
         """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere."""
+        return self._planned(instead)[0]
+
+    def drift(self) -> tuple[list[Change], list[Drift]]:
+        """Say what an `up` would do about the world as it is now, and what of it is otherwise than when it was made."""
+        return self._planned(refresh=True)
+
+    def _planned(
+        self, instead: Mapping[str, MachineSpec] | None = None, *, refresh: bool | None = None
+    ) -> tuple[list[Change], list[Drift]]:
         changes: dict[str, Change] = {}
+        drifted: list[Drift] = []
         self._instead = dict(instead or {})
 
         watcher = self._watcher(lambda _step: None)  # what would be done is no progress
 
         def note(event: auto.EngineEvent) -> None:
             watcher(event)
-            if event.resource_pre_event:
-                step = event.resource_pre_event.metadata
-                if step.op.value in ("create", "update", "replace", "delete"):
-                    parts = step.urn.split("::")
-                    changes[step.urn] = Change(parts[-1], step.type, step.op.value, tuple(step.diffs or ()))
+            if event.resource_pre_event and (change := steps.change(event.resource_pre_event.metadata)):
+                changes[event.resource_pre_event.metadata.urn] = change
+            if event.res_outputs_event and (drift := steps.drift(event.res_outputs_event.metadata)):
+                drifted.append(drift)
 
         with self._failures(f"mctl preview {self.name}", watcher):
-            self._stack.preview(on_event=note, color="never")
+            self._stack.preview(on_event=note, color="never", refresh=refresh)
         self._instead = {}
-        return list(changes.values())
+        return list(changes.values()), drifted
 
     def destroy(self, *machine: str) -> None:
         """Remove everything in the stack, or one machine's part of it. machine: every name that it may have there."""
@@ -188,6 +205,13 @@ class Stack:
         declared = project.machines(self.folder, self.name)
         return [machine for name, machine in made.items() if name in declared and _is_made(machine)]
 
+    def made_so_far(self) -> list[dict[str, Any]]:
+        """Read the outputs of each machine that is whole in the stack state, also after a run that failed."""
+        declared = project.machines(self.folder, self.name)
+        resources = self.deployment()["deployment"].get("resources") or []
+        made = [_in_clear(each.get("outputs") or {}) for each in resources if each["type"] == MACHINE]
+        return [machine for machine in made if machine.get("name") in declared and _is_made(machine)]
+
     def keep_secret(self, key: str, text: str) -> None:
         """Put a value into the stack's config, encrypted. key: with its namespace."""
         with self._failures(AGAIN), project.alone(self.folder, self.name):
@@ -210,6 +234,31 @@ class Stack:
         text = json.dumps({**exported, "deployment": {**exported["deployment"], **ours}})
         with self._failures(AGAIN):
             self._unlocked(lambda: self._stack.pulumi("stack", "import", text=text))
+
+    def publish(self) -> None:
+        """Leave the stack's config in the backend's history, for computers without its file; nothing else changes."""
+        root = self._resources("pulumi:pulumi:Stack")
+        if root:
+            with self._failures(AGAIN):
+                command = ["refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--target", root[0]["urn"]]
+                self._unlocked(lambda: self._stack.pulumi(*command))
+            shared.note(self.folder, self.name)
+
+    def forget(self) -> None:
+        """Take the stack out of its backend, whatever it holds; what it stands for and its file stay."""
+        with self._failures(AGAIN):
+            self._unlocked(lambda: self._stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config"))
+        state_files.sweep(self.folder, self.name)
+
+    def re_encrypt(self, provider: str) -> None:
+        """Have the stack's secrets encrypted by another provider, or with a new key of the same."""
+        with self._failures(AGAIN), project.alone(self.folder, self.name):
+            self._unlocked(lambda: self._stack.pulumi("stack", "change-secrets-provider", provider))
+
+    def unlock(self) -> None:
+        """Clear the stack's locks, whoever holds them."""
+        with self._failures(AGAIN):
+            self._stack.cancel()
 
     def has_resources(self) -> bool:
         """Tell whether the stack holds anything."""
@@ -254,15 +303,25 @@ class Stack:
         return self._unlocked(work)
 
     def _unlocked(self, work: Callable[[], object]) -> None:
-        """Run, and once more where only a killed run's lock stood in the way."""
-        try:
-            self._mended(work)
-        except auto.ConcurrentUpdateError as error:
-            if not locks.abandoned(str(error)):
-                raise
-            self._report(Progress("", "Clearing the lock of a run that was killed"))
-            self._stack.cancel()
-            self._mended(work)
+        """Run, and again after a lock: a killed run's is cleared, and another's waited for while patience lasts."""
+        end, told = time.monotonic() + locks.patience, ""
+        while True:
+            try:
+                self._mended(work)
+                return
+            except auto.ConcurrentUpdateError as error:
+                by = _holders(error)
+                if locks.abandoned(str(error)):
+                    self._say("Clearing the lock of a run that was killed")
+                    self._stack.cancel()
+                    continue
+                if time.monotonic() > end:
+                    raise
+                if by != told:
+                    self._say(f"Waiting for {by}")
+                    told = by
+            time.sleep(locks.POLL_SECONDS)
+            self._catch_up()
 
     def _mended(self, work: Callable[[], T]) -> T:
         """Run, again while another run is writing what was read, and after mending what nobody writes any more."""
@@ -281,6 +340,8 @@ class Stack:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
         self._made = None
         try:
+            if self._alone:
+                shared.require_current(self.folder, self.name, self._published)
             program.run(str(self.folder), self._keep_made, self._instead)
         except MctlError as error:
             self._refused = error
@@ -299,14 +360,18 @@ class Stack:
             mend = f"mctl ls, or mctl create {self.name}"
             raise NotFoundError(f"stack {self.name} does not exist", mend=mend) from None
         except auto.ConcurrentUpdateError as error:
-            by = ", ".join(locks.holders(str(error))) or "another run"
-            raise StackLockedError(f"stack {self.name} is locked by {by}", mend=locks.WAIT) from None
+            mend = locks.DEAD.format(self.name) if locks.are_elsewhere(str(error)) else locks.WAIT
+            raise StackLockedError(f"stack {self.name} is locked by {_holders(error)}", mend=mend) from None
         except auto.CommandError as error:
             if self._refused:
                 raise self._refused from None
             raise watcher.failure(str(error), mend, interrupted=self._engine.interrupted) from error
         except KeyboardInterrupt:
             raise watcher.failure("", mend, interrupted=True) from None
+
+
+def _holders(error: Exception) -> str:
+    return ", ".join(locks.holders(str(error))) or "another run"
 
 
 def _has_begun(state: Mapping[str, Any]) -> bool:
@@ -318,51 +383,8 @@ def _is_made(machine: dict[str, Any]) -> bool:
     return bool(machine.get("engine_version") or machine.get("ssh_port") == 0)
 
 
-class _Opened(auto.Stack):
-    """Leave out what an `up` looks up afterwards and nobody reads: each is one more engine process."""
-
-    def outputs(self) -> auto.OutputMap:
-        return {}
-
-    def info(self, show_secrets: bool = False) -> auto.UpdateSummary:  # noqa: FBT001, FBT002 - the SDK's signature
-        del show_secrets
-        return auto.UpdateSummary("update", datetime.now(UTC), "", {}, {}, "succeeded")
-
-    def every_output(self) -> dict[str, Any]:
-        """Read the stack's outputs, secrets included."""
-        return dict(json.loads(self.pulumi("stack", "output", "--json", "--show-secrets")))
-
-    def pulumi(self, *arguments: str, text: str = "") -> str:
-        """Run one command of the engine on this stack, with a text for it to read."""
-        return cast(_Workspace, self.workspace).pulumi(*arguments, "--stack", self.name, text=text)
-
-
-class _Workspace(auto.LocalWorkspace):
-    """Open stacks without making any of them the folder's current one: that file is shared by all runs."""
-
-    def create_stack(self, stack_name: str) -> None:
-        self.pulumi("stack", "init", stack_name, "--no-select")
-
-    def select_stack(self, stack_name: str) -> None:
-        self.pulumi("stack", "--stack", stack_name, "--show-name")
-
-    def pulumi(self, *arguments: str, text: str = "") -> str:
-        """Run one command of the engine in the project folder, and give what it printed."""
-        env = {"PULUMI_HOME": self.pulumi_home or "", **self.env_vars}
-        return cast(Engine, self.pulumi_command).run(list(arguments), self.work_dir, env, text=text).stdout
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Give what the engine and its plugins need to know."""
-    return {
-        "MCTL_HOME": home(),
-        "PATH": os.pathsep.join([served_plugins.path_prefix(), os.environ.get("PATH", "")]),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_SUPPRESS_NEO_LINK": "true",
-        "PULUMI_OPTION_REMOVE_BACKUPS": "true",  # old checkpoints hold the removed stack's keys
-        state_files.VARIABLE: state_files.backend(folder),
-    }
-
-
-def _install_official(root: Path) -> None:
-    auto.PulumiCommand.install(root=str(root))
+def _in_clear(value: Any) -> Any:
+    """Read a value of an exported stack state, where a secret is a mapping with its JSON in clear."""
+    if isinstance(value, dict) and SIGNATURE in value:
+        return json.loads(value["plaintext"]) if "plaintext" in value else None
+    return {key: _in_clear(item) for key, item in value.items()} if isinstance(value, dict) else value

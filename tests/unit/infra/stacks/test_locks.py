@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
 from infra.errors import StackLockedError
-from infra.stacks.locks import CLIENT, abandoned, client, holders, is_held, one_run
+from infra.stacks.locks import CLIENT, abandoned, client, holders, is_held, one_run, since
 
 TEXT = (
     "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the "
@@ -107,7 +108,7 @@ def test_a_lock_that_was_cut_off_is_held_by_nobody(tmp_path: Path) -> None:
 
 
 def test_holders_are_named() -> None:
-    assert holders(message("elsewhere", 7)) == ["ann@elsewhere (pid 7)"]
+    assert holders(message("elsewhere", 7)) == ["ann@elsewhere (pid 7) since 2026-11-24 17:00:00 UTC"]
 
 
 def test_one_run_keeps_others_from_its_stack_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +126,9 @@ def test_one_run_keeps_others_from_its_stack_until_it_ends(tmp_path: Path, monke
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(StackLockedError) as told:
             one_run(tmp_path, "prod")
-        assert told.value.message == f"stack prod is locked by another mctl (pid {other.pid})"
-        assert told.value.mend == "wait for it to end, then run the same command again"
+        began = since(datetime.fromtimestamp(psutil.Process(other.pid).create_time(), UTC))
+        assert told.value.message == f"stack prod is locked by another mctl (pid {other.pid}){began}"
+        assert told.value.mend == "wait for it to end: the same command with --wait does"
         assert one_run(tmp_path, "test").is_locked
     finally:
         other.kill()
