@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from pulumi_aws import ec2
 from pulumi_aws.ec2transitgateway import InstanceState as PowerSdk
@@ -27,6 +28,7 @@ from tests.clouds.standin import StandIn, plugin
 from tests.clouds.world import Facts, World
 
 REGION = "eu-central-1"
+OURS = "stand-in"
 USER_DATA_BYTES = 16384
 LIMIT = 10
 IMAGES = {
@@ -38,7 +40,7 @@ IMAGES_VARIABLE = "MOTO_AMIS_PATH"  # moto reads it once, when it is imported
 
 
 def _ec2() -> Any:
-    return boto3.client("ec2")
+    return boto3.client("ec2", config=Config(user_agent_appid=OURS))
 
 
 def _asked(call: Callable[..., Any], **given: Any) -> Any:
@@ -149,6 +151,8 @@ class Instance(StandIn):
                 "RunInstances: api error InsufficientInstanceCapacity: We currently do not have sufficient "
                 f"{news['instanceType']} capacity in the Availability Zone you requested ({zone})"
             )
+        if "id" not in news and news.get("instanceMarketOptions") and world.fault("full"):
+            yield "RunInstances: api error SpotMaxPriceTooLow: Your Spot request price is too low"
         if "id" not in news and len(world.every(self.kind)) >= (world.fault("limit") or LIMIT):
             yield "RunInstances: api error VcpuLimitExceeded: You have requested more vCPU capacity than your limit"
 
@@ -233,7 +237,7 @@ class InstanceState(StandIn):
         """Switch it."""
         if op.preview:
             return "", op.news
-        await self.update(op)
+        await type(self).update(self, op)
         return plain(op.news)["instanceId"], op.news
 
     async def read(self, op: Operation) -> tuple[Properties, Properties] | None:
@@ -304,11 +308,11 @@ PLUGIN = plugin(
 
 
 @contextmanager
-def moto(folder: Path) -> Iterator[dict[str, str]]:
+def moto(world: World) -> Iterator[dict[str, str]]:
     """Run moto's server, and give the environment of a user who has the driver's policy."""
     from infra.components.drivers.aws import DRIVER
 
-    server = _server(folder)
+    server = _server(world.folder)
     server.start()
     address = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
     try:
@@ -324,6 +328,7 @@ def moto(folder: Path) -> Iterator[dict[str, str]]:
         iam.put_user_policy(UserName="mctl", PolicyName="mctl", PolicyDocument=DRIVER.policy)
         key = iam.create_access_key(UserName="mctl")["AccessKey"]
         _post(f"{address}/moto-api/reset-auth", "0")  # from here on, nobody may do what no policy allows
+        server._server.app = _counted(world, server._server.app)
         yield {
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
@@ -365,6 +370,17 @@ def _server(folder: Path) -> Any:
     return ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 
 
+def _counted(world: World, app: Any) -> Callable[..., Any]:
+    """Have each call of a program noted, but not those by which the stand-in plugin makes what it was told to."""
+
+    def answer(environ: Mapping[str, Any], start: Any) -> Any:
+        if f"app/{OURS}" not in environ.get("HTTP_USER_AGENT", ""):
+            world.count(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+        return app(environ, start)
+
+    return answer
+
+
 def _post(url: str, text: str) -> None:
     with urlopen(Request(url, text.encode(), {"Content-Type": "text/plain"}), timeout=20):
         pass
@@ -372,7 +388,7 @@ def _post(url: str, text: str) -> None:
 
 @contextmanager
 def _serve(world: World) -> Iterator[dict[str, str]]:
-    with moto(world.folder) as variables:
+    with moto(world) as variables:
         yield variables
 
 
@@ -385,5 +401,6 @@ CLOUD = Cloud(
     resize=("--aws-instance-type", "t3.medium"),
     resized={"instanceType": "t3.medium"},
     zones=("a", "b"),
+    spot=("--aws-request-spot-instance", "--aws-spot-fallback"),
     no_credentials={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
 )

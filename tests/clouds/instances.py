@@ -19,7 +19,7 @@ from tests.container_daemon import docker
 from tests.container_hosts import RUN
 
 DAEMON, IMAGE, NETWORK, SUBNET = (f"MCTL_TEST_CLOUD_{name}" for name in ("DAEMON", "IMAGE", "NETWORK", "SUBNET"))
-BOOT_SECONDS = 60
+BOOT_SECONDS = 180  # many may boot at once
 Facts = dict[str, Any]
 
 

@@ -5,6 +5,7 @@ Which inputs there are, and which are required, is read from the SDK's own class
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 import sys
@@ -85,7 +86,7 @@ class StandIn(Resource):
         world, news = World.here(), plain(op.news)
         self._call(world, "create")
         self._refuse(world, news)
-        made, more = self.make(world, news)
+        made, more = await asyncio.to_thread(self.make, world, news)  # instances boot side by side
         world.put(self.kind, made, {**news, **more})
         return made, self._outputs(op.news, more)
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 VARIABLE = "MCTL_TEST_CLOUD"
 Facts = dict[str, Any]
+
+
+class EngineCall(NamedTuple):
+    """One call of the engine to a plugin: `create Droplet`. Times: seconds of one clock for all processes."""
+
+    what: str
+    began: float
+    ended: float
 
 
 class World:
@@ -65,7 +74,10 @@ class World:
             return number
 
     def set_fault(self, name: str, value: Any) -> None:
-        """Have a fault strike: `storm` (so many calls get 429), `full` (zones without room), `limit` (of instances)."""
+        """Have a fault strike.
+
+        `storm`: so many calls get 429; `full`: zones without room; `limit`: of instances; `latency`: seconds of a call.
+        """
         with self.alone():
             self._write_faults({**self._faults(), name: value})
 
@@ -91,9 +103,25 @@ class World:
         file = self.folder / "calls"
         return file.read_text().split("\n")[:-1] if file.exists() else []
 
+    @contextmanager
+    def engine_call(self, what: str) -> Iterator[None]:
+        """Note a call of the engine to a plugin."""
+        began = time.monotonic()
+        yield
+        line = json.dumps(EngineCall(what, began, time.monotonic()))
+        with self.alone(), (self.folder / "engine").open("a") as file:
+            file.write(f"{line}\n")
+
+    def engine_calls(self) -> list[EngineCall]:
+        """List those that went well so far."""
+        file = self.folder / "engine"
+        return [EngineCall(*json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
+
     def _faults(self) -> Facts:
         file = self.folder / "faults"
         return dict(json.loads(file.read_text())) if file.exists() else {}
 
     def _write_faults(self, faults: Facts) -> None:
-        (self.folder / "faults").write_text(json.dumps(faults))
+        fresh = self.folder / f"faults.{os.getpid()}"
+        fresh.write_text(json.dumps(faults))
+        fresh.rename(self.folder / "faults")
