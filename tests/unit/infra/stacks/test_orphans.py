@@ -34,6 +34,9 @@ class Opened:
     def ids(self) -> set[str]:
         return self._ids
 
+    def is_making(self) -> bool:
+        return "i-1" in self._ids
+
 
 def orphan(id: str, stack: str) -> Orphan:  # noqa: A002 - the field's word
     return Orphan(kind="instance", id=id, name="web", stack=stack, machine="web", delete=lambda: None)
@@ -48,16 +51,34 @@ def folder(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def find(monkeypatch: pytest.MonkeyPatch, by_owner: Mapping[str, list[Orphan]]) -> list[str]:
+    """Ask a provider that has this of each owner."""
+
+    def listed(_args: Any, tags: Mapping[str, str]) -> Iterator[Orphan]:
+        assert list(tags) == [OWNER]
+        yield from by_owner.get(tags[OWNER], [])
+
+    driver = Driver(name="cloud", args=DigitalOceanArgs, vm=lambda *_: pytest.fail("made"), orphans=listed)
+    monkeypatch.setattr(drivers, "load", lambda _provider: driver)
+    return [each.id for each in orphans.find("cloud", {}, lambda _progress: None)]
+
+
 def test_only_what_no_stack_of_the_state_knows_of_was_left_behind(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = [orphan("i-1", "prod"), orphan("i-2", "of-a-teammate"), orphan("i-3", "prod"), orphan("i-4", "gone")]
+    assert find(monkeypatch, {owner(folder): there}) == ["i-3", "i-4"]
 
-    def listed(_args: Any, tags: Mapping[str, str]) -> Iterator[Orphan]:
-        assert tags == {OWNER: owner(folder)}
-        yield from there
 
-    driver = Driver(name="cloud", args=DigitalOceanArgs, vm=lambda *_: pytest.fail("made"), orphans=listed)
-    monkeypatch.setattr(drivers, "load", lambda _provider: driver)
-    found = orphans.find("cloud", {}, lambda _progress: None)
-    assert [each.id for each in found] == ["i-3", "i-4"]
+def test_a_stack_whose_state_was_moved_is_searched_for_by_the_id_that_it_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.declare_settings(folder, "prod", {project.OWNER: "before"})
+    known = {"before": [orphan("i-1", "prod"), orphan("i-5", "prod")], owner(folder): [orphan("i-6", "gone")]}
+    assert sorted(find(monkeypatch, known)) == ["i-5", "i-6"]
+
+
+def test_what_a_run_somewhere_else_is_just_making_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.set_backend(folder, "s3://team")  # whose locks are out of sight
+    there = [orphan("i-3", "prod"), orphan("i-4", "gone")]
+    assert find(monkeypatch, {owner(folder): there}) == ["i-4"]
