@@ -156,9 +156,10 @@ def set_backend(project: Path, url: str) -> None:
 
 
 def secrets_provider(project: Path, stack: str) -> str:
-    """Give what encrypts a stack's secrets, as its file has it, else the project; nothing for a passphrase."""
-    file = _file(project, stack)
-    settings = _read(file if file.exists() else project / "Pulumi.yaml")
+    """Give what encrypts a stack's secrets, a new one's as the project has it; nothing for a passphrase."""
+    settings = _read(_file(project, stack))
+    if not SECRETS & set(settings):
+        settings = _read(project / "Pulumi.yaml")
     return str(settings.get(PROVIDER) or "").removeprefix(BY_PASSPHRASE)
 
 

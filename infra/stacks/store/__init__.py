@@ -246,7 +246,6 @@ class Stack:
         """Take the stack out of its backend, whatever it holds; what it stands for and its file stay."""
         with self._failures(AGAIN):
             self._unlocked(lambda: self._stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config"))
-        state_files.sweep(self.folder, self.name)
 
     def re_encrypt(self, provider: str) -> None:
         """Have the stack's secrets encrypted by another provider, or with a new key of the same."""
