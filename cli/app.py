@@ -39,6 +39,7 @@ VERBS = {
     "rename": Verb(MACHINES, "Give a machine another name"),
     "upgrade": Verb(MACHINES, "Bring Docker on machines to a newer version"),
     "provision": Verb(MACHINES, "Install and configure Docker once more"),
+    "scale": Verb(MACHINES, "Have more or fewer machines in a group"),
     "rm": Verb(MACHINES, "Remove machines without a trace"),
     "status": Verb(MACHINES, "Show a machine's state"),
     "inspect": Verb(MACHINES, "Show all that is known of a machine, as JSON"),

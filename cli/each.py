@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -48,20 +49,22 @@ def each(names: Sequence[str] | None, act: Act, done: str | Callable[[str], str]
 def outcomes(names: Sequence[str], act: Act, *, there: bool = True) -> Iterator[tuple[str, MctlError | None]]:
     """Give what came of each machine, in the order asked, as soon as it is known."""
     if len(names) == 1:
-        yield names[0], side_by_side.attempt(lambda name: _act(act, name, alone=True), names[0])
+        with progress() as report:
+            error = side_by_side.attempt(act, names[0], report)
+        yield names[0], error
         return
     from infra.stacks import machines
 
     known: dict[str, MctlError | None] = {}
     groups = machines.by_stack(names) if there else [[name] for name in names]
     untold = deque(names)
-    for name, error in side_by_side.run(groups, lambda name: _act(act, name, alone=False)):
-        known[name] = error
-        while untold and untold[0] in known:
-            yield untold[0], known[untold.popleft()]
+    with progress(live=False) as report:
+        for name, error in side_by_side.run(groups, partial(_act, act), report):
+            known[name] = error
+            while untold and untold[0] in known:
+                yield untold[0], known[untold.popleft()]
 
 
-def _act(act: Act, name: str, *, alone: bool) -> None:
-    """Act, and show the progress; among others in plain lines, each of which says whose it is."""
-    with progress(live=alone) as report:
-        act(name, report if alone else lambda step: report(replace(step, machine=step.machine or name)))
+def _act(act: Act, name: str, report: Report) -> None:
+    """Act, and have each step say whose it is."""
+    act(name, lambda step: report(replace(step, machine=step.machine or name)))

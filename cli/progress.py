@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from infra.stacks.progress import Progress
 
+STEP = "{task.description}"
+FEW = 20  # machines whose every step is told
+
 
 @contextmanager
 def progress(*, live: bool = True) -> Iterator[Callable[[Progress], None]]:
@@ -19,7 +22,33 @@ def progress(*, live: bool = True) -> Iterator[Callable[[Progress], None]]:
         with _live() as report:
             yield report
     else:
-        yield lambda step: print(_line(step), file=sys.stderr, flush=True)  # noqa: T201 - this is the output
+        yield lambda step: None if step.done else _print(_line(step))
+
+
+@contextmanager
+def progress_of_many(machines: int) -> Iterator[Callable[[Progress], None]]:
+    """Give a function that shows what it is told of so many machines, in one display that counts those that are done.
+
+    Without a terminal every step is a line where they are few; of more, those that are done and what is worth keeping.
+    """
+    if sys.stderr.isatty():
+        with _live_count(machines) as report:
+            yield report
+        return
+    done: set[str] = set()
+
+    def report_line(step: Progress) -> None:
+        if step.done:
+            done.add(step.machine)
+            _print(f"{_line(step)}, {len(done)} of {machines}")
+        elif step.notice or machines <= FEW:
+            _print(_line(step))
+
+    yield report_line
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the output
 
 
 def _line(step: Progress) -> str:
@@ -35,7 +64,7 @@ def _live() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = SpinnerColumn(), TextColumn(STEP), TimeElapsedColumn()
     # Standard output is for results: rich would take what is printed there to this console, which is standard error.
     with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("Starting the Pulumi engine", total=None)
@@ -47,6 +76,8 @@ def _live() -> Iterator[Callable[[Progress], None]]:
                 console.print(f"{sign} {escape(text)} [dim]{time.monotonic() - since:.0f} s[/]")
 
         def report(step: Progress) -> None:
+            if step.done:
+                return
             if step.notice:
                 console.print(f"[yellow]![/] {escape(_line(step))}")
                 return
@@ -60,3 +91,29 @@ def _live() -> Iterator[Callable[[Progress], None]]:
             behind("[red]✗[/]")
             raise
         behind("[green]✓[/]")
+
+
+@contextmanager
+def _live_count(machines: int) -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        MofNCompleteColumn(),
+        BarColumn(20),
+        TimeElapsedColumn(),
+        TextColumn(STEP),
+    )
+    with Bar(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+        task = bar.add_task("Starting the Pulumi engine", total=machines)
+
+        def report(step: Progress) -> None:
+            if step.notice:
+                console.print(f"[yellow]![/] {escape(_line(step))}")
+            bar.update(task, description=escape(_line(step)), advance=int(step.done))
+
+        yield report

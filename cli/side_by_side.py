@@ -11,54 +11,60 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from threading import Lock
 
 import psutil
 
 from cli.output import fault, trace
 from infra.errors import Interrupted, MctlError
+from infra.stacks.progress import Progress
 
-Work = Callable[[str], object]
+Report = Callable[[Progress], None]
+Work = Callable[[str, Report], object]
 Outcome = tuple[str, MctlError | None]
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 RUN_BYTES = 400 << 20  # what one run takes at its peak: this program, the Pulumi engine and its plugins
+TELLING = Lock()  # the engine's events are told in a thread of their own
 RUNS_PER_CPU = 2  # most of a run is waiting for a host
 
 
-def run(groups: Sequence[Sequence[str]], work: Work) -> Iterator[Outcome]:
+def run(groups: Sequence[Sequence[str]], work: Work, report: Report) -> Iterator[Outcome]:
     """Work on each name, groups at the same time and the names of one in turn; give each outcome when it is known.
 
+    report: takes, in this process, every step that any of the work tells.
     A Ctrl-C, a polite kill and a closed terminal reach every process; what was not begun by then is not begun.
     """
     names = [name for group in groups for name in group]
     if len(groups) == 1 or not hasattr(os, "fork"):
-        yield from _in_turn(names, work, attempt)
+        yield from _in_turn(names, lambda name: attempt(work, name, report))
         return
     missing = dict.fromkeys(names)
     with _Children() as children:
-        for name, error in children.outcomes(deque(groups), work):
+        for name, error in children.outcomes(deque(groups), work, report):
             del missing[name]
             yield name, error
         for name in missing:
             yield name, _unfinished(name, stopped=children.stopped)
 
 
-def attempt(work: Work, name: str) -> MctlError | None:
+def attempt(work: Work, name: str, report: Report) -> MctlError | None:
     """Work on one name and give its failure, if any."""
     try:
-        work(name)
+        work(name, report)
     except MctlError as error:
         return error
     return None
 
 
-def _in_turn(names: Sequence[str], work: Work, tried: Callable[[Work, str], MctlError | None]) -> Iterator[Outcome]:
+def _in_turn(names: Sequence[str], tried: Callable[[str], MctlError | None]) -> Iterator[Outcome]:
     stopped = False
     for name in names:
-        error = _unfinished(name, stopped=True) if stopped else tried(work, name)
+        error = _unfinished(name, stopped=True) if stopped else tried(name)
         stopped = isinstance(error, Interrupted)
         yield name, error
 
@@ -81,16 +87,21 @@ class _Children:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def outcomes(self, waiting: deque[Sequence[str]], work: Work) -> Iterator[Outcome]:
+    def outcomes(self, waiting: deque[Sequence[str]], work: Work, report: Report) -> Iterator[Outcome]:
         while self._running or (waiting and not self.stopped):
             while waiting and not self.stopped and len(self._running) < _most():
                 self._start(waiting.popleft(), work)
             for ready in wait(list(self._running)):
                 assert isinstance(ready, Connection)  # noqa: S101 - nothing else was waited for
                 try:
-                    yield ready.recv()
+                    said = ready.recv()
                 except EOFError:
                     self._running.pop(ready).join()
+                    continue
+                if isinstance(said, Progress):
+                    report(said)
+                else:
+                    yield said
 
     def _start(self, names: Sequence[str], work: Work) -> None:
         fork = get_context("fork")
@@ -114,7 +125,7 @@ def _be_child(outcomes: Connection, names: Sequence[str], work: Work) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        for outcome in _in_turn(names, work, _attempt_all):
+        for outcome in _in_turn(names, lambda name: _attempt_all(work, name, partial(_tell, outcomes))):
             outcomes.send(outcome)
     except (KeyboardInterrupt, BrokenPipeError):
         pass  # who started this knows, or is no more
@@ -123,10 +134,15 @@ def _be_child(outcomes: Connection, names: Sequence[str], work: Work) -> None:
         os._exit(0)  # as main() does: the SDK's threads may wait for ever
 
 
-def _attempt_all(work: Work, name: str) -> MctlError | None:
+def _tell(outcomes: Connection, step: Progress) -> None:
+    with suppress(BrokenPipeError), TELLING:  # who started this may have been killed: the work goes on
+        outcomes.send(step)
+
+
+def _attempt_all(work: Work, name: str, report: Report) -> MctlError | None:
     """Attempt, and turn whatever else may happen into an error that can be sent."""
     try:
-        return attempt(work, name)
+        return attempt(work, name, report)
     except KeyboardInterrupt:
         return Interrupted("stopped", machine=name)
     except Exception as error:

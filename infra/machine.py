@@ -63,8 +63,8 @@ class MachineSpec:
     that has room. user_data: file for cloud-init. provision_scripts: files that run on the host as root, once its
     engine is up. A file's path is absolute, or relative to the project's folder. running: False keeps it switched
     off. adopted: what is known of an engine that someone else configured and that stays as it is (`engine_version`,
-    `certificate_expiry`); empty where mctl configures it. formerly: the name that it was made under, until an `up`
-    has renamed it.
+    `certificate_expiry`); empty where mctl configures it. formerly: the name that it had, until an `up` has renamed
+    it. made_as: the name that it was made under, where that is another.
     """
 
     name: str
@@ -84,6 +84,7 @@ class MachineSpec:
     running: bool = True
     adopted: Mapping[str, str] = field(default_factory=dict)
     formerly: str = ""
+    made_as: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -91,6 +92,11 @@ class MachineSpec:
         _check_sans(self.name, self.tls_sans)
         _check_cidrs(self.name, self.allow_cidrs)
         _check_engine(self.name, self.engine)
+
+    @property
+    def host_name(self) -> str:
+        """What the host calls itself, and what is named by it at the provider: a new name there is a new host."""
+        return self.made_as or self.name
 
     @classmethod
     def from_config(cls, name: str, declared: Mapping[str, Any]) -> MachineSpec:

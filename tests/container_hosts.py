@@ -23,6 +23,7 @@ BOOT_SECONDS = 60
 # --privileged would ask for CAP_SYS_RESOURCE, which a computer that is itself a guest may lack.
 RUN = [
     *("--tty", "--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
+    *("--stop-signal", "SIGRTMIN+3"),  # systemd takes the usual SIGTERM for "start yourself anew"
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--env", "container=docker"),
     *("--tmpfs", "/run", "--tmpfs", "/tmp:exec", "--volume", "/var/lib/docker", "--volume", "/var/lib/containerd"),

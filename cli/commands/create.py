@@ -31,8 +31,10 @@ from cli.create_options import (
     option,
 )
 from cli.driver_options import DEFAULT_PROVIDER, chosen_provider, with_driver_options
+from cli.output import say
 from cli.progress import progress
 from infra.components.drivers import load
+from infra.errors import Interrupted, MctlError, StackError, UsageError
 from infra.machine import EngineSpec, MachineSpec
 
 FORWARD = (
@@ -41,7 +43,10 @@ FORWARD = (
 )
 
 
+KEEP, DESTROY = "keep", "destroy"
 Name = Annotated[str, typer.Argument(help="Name of the machine.")]
+Count = Annotated[int | None, option("Machine", "Make a group of so many, NAME-1, NAME-2, …", "--count")]
+OnFailure = Annotated[str, option("Machine", "What becomes of what was made where making fails: keep or destroy")]
 StackName = Annotated[str, option("Machine", "Stack to add it to; by default one of its own")]
 
 
@@ -50,6 +55,8 @@ def _create(
     *,
     provider: Provider = DEFAULT_PROVIDER,
     stack: StackName = "",
+    count: Count = None,
+    on_failure: OnFailure = KEEP,
     tls_san: TlsSan = None,
     ssh_host_key: HostKey = "",
     ssh_proxy_jump: Jump = "",
@@ -102,14 +109,44 @@ def _create(
         user_data=user_data,
         provision_scripts=tuple(provision_script or ()),
     )
-    _make(spec, stack or name)
+    if on_failure not in (KEEP, DESTROY):
+        raise UsageError(f"--on-failure takes {KEEP} or {DESTROY}")
+    if count is None:
+        _make(spec, stack or name, destroy=on_failure == DESTROY)
+    else:
+        _make_group(spec, count, stack or name, destroy=on_failure == DESTROY)
 
 
-def _make(spec: Any, stack: str) -> None:
+def _make_group(spec: MachineSpec, count: int, stack: str, *, destroy: bool) -> None:
+    from cli import fleet
+    from infra.stacks import fleets
+
+    if count < 1:
+        raise UsageError("--count takes a whole number from 1")
+    again = f"mctl create {spec.name} --count {count} … once more goes on from here; mctl rm {spec.name} clears it"
+    with progress() as report:
+        declared = fleets.declare(spec, count, stack, report)
+    failed = fleet.bring(declared, again)
+    if failed and destroy and not isinstance(failed, Interrupted):
+        say("Error", failed.message, None)
+        raise fleet.remove(spec.name, f"mctl rm {spec.name}") or MctlError(f"all of {spec.name} was removed again")
+    if failed:
+        raise failed
+    typer.echo(f"Docker is up and running on {count} machine{'' if count == 1 else 's'} of {spec.name}")
+    typer.echo(f"To see how to connect your Docker client to one, run: mctl env {spec.name}-1", err=True)
+
+
+def _make(spec: MachineSpec, stack: str, *, destroy: bool) -> None:
     from infra.stacks import machines
 
     with progress() as report:
-        made = machines.create(spec, stack, report)
+        try:
+            made = machines.create(spec, stack, report)
+        except StackError as error:
+            if not destroy:
+                raise
+            machines.remove(spec.name, report)
+            raise StackError(f"{error.message}; what was made is removed again", machine=error.machine) from None
     phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in made.phases.items())
     version = made.record.engine_version
     if not version:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import fleet
 from cli.confirm import confirmed
 from cli.each import each
 from cli.options import machine_names
@@ -23,7 +24,7 @@ def rm(
         bool, typer.Option("--force", "-f", help="Do not ask, and pass over names that no machine has")
     ] = False,
 ) -> None:
-    """Remove machines: the host, its disk, its stack, its context and its record.
+    """Remove machines: the host, its disk, its stack, its context and its record. A group's name means all of it.
 
     Asks first, and removes nothing unless the answer begins with y; where there is neither a terminal nor an answer on
     standard input, --yes must be given. A machine whose removal fails stays in the list, with --force too, so that
@@ -31,13 +32,22 @@ def rm(
 
     Example: `mctl rm --yes web-1 web-2`
     """
-    from infra.stacks import machines
+    from infra.stacks import fleets, machines
 
-    wanted = _there(names) if force else names
-    if not wanted:
+    groups = fleets.groups_among(names)
+    wanted = [name for name in names if name not in groups]
+    wanted = _there(wanted) if force else wanted
+    if not wanted and not groups:
         return
     machines.by_stack(wanted)  # an unknown one is told before anything is asked
-    if yes or force or _confirmed(wanted):
+    if not (yes or force or _confirmed([*wanted, *(member for members in groups.values() for member in members)])):
+        return
+    for group in groups:
+        failed = fleet.remove(group, f"mctl rm {group}")
+        if failed:
+            raise failed
+        typer.echo(f"Successfully removed {group}")
+    if wanted:
         each(wanted, machines.remove, "Successfully removed {}")
 
 

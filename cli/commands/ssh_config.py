@@ -31,7 +31,23 @@ def ssh_config(
     """
     if write and (names or json):
         raise UsageError("--write keeps a file of all machines", mend="mctl ssh-config --write")
-    found, failed = [], None
+    found, failed = _found(names)
+    if write:
+        path = ssh.write_config(found)
+        typer.echo(path)
+        typer.echo(f'Once, put this line at the top of ~/.ssh/config:\nInclude "{path}"', err=True)
+    elif json:
+        typer.echo(as_json({record.name: ssh.settings(record) for record in found}), nl=False)
+    else:
+        typer.echo("\n".join(map(ssh.host_block, found)), nl=False)
+    if failed:
+        raise typer.Exit(failed.exit_code)
+
+
+def _found(names: list[str] | None) -> tuple[list[records.Record], MctlError | None]:
+    """Find the machines that have SSH; of all, one that can't be read is told, and the others are found."""
+    found: list[records.Record] = []
+    failed = None
     for name in names or records.names():
         try:
             record = lookup.find(name)
@@ -44,13 +60,4 @@ def ssh_config(
                 raise
             print_error(error)
             failed = error
-    if write:
-        path = ssh.write_config(found)
-        typer.echo(path)
-        typer.echo(f'Once, put this line at the top of ~/.ssh/config:\nInclude "{path}"', err=True)
-    elif json:
-        typer.echo(as_json({record.name: ssh.settings(record) for record in found}), nl=False)
-    else:
-        typer.echo("\n".join(map(ssh.host_block, found)), nl=False)
-    if failed:
-        raise typer.Exit(failed.exit_code)
+    return found, failed

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import typer
 
+from cli import fleet
 from cli.options import StackName
-from cli.progress import progress
 
 
 def up(name: StackName = None) -> None:
-    """Bring a stack to what Pulumi.<stack>.yaml declares.
+    """Bring a stack to what Pulumi.<stack>.yaml declares: make, change and remove machines.
+
+    Of a fleet that is spread over several stacks, all are brought up. What goes is said before anything is done.
 
     Example: `mctl up prod`
     """
-    from infra.stacks import lookup, machines
+    from infra.stacks import fleets, lookup
 
-    with progress() as report:
-        made = machines.up(name or lookup.default(), report)
-    for record in made:
-        typer.echo(f"{record.name} {record.docker_url}")
+    name = name or lookup.default()
+    found = fleets.fleet(name)
+    if found.gone:
+        typer.echo(f"Removes {', '.join(found.gone)}, which no declaration has any more", err=True)
+    failed = fleet.bring(found, f"mctl up {name}")
+    fleet.show(found)
+    if failed:
+        raise failed

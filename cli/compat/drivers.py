@@ -28,7 +28,7 @@ USER_DATA = re.compile(r"-(userdata|custom-data|user-data-file|cloudinit)$")
 PRIVATE_ONLY = re.compile(r"-(private-address-only|use-internal-ip-only|private-net-only)$")
 CREDENTIAL = re.compile(
     r"-(access-key|secret-key|session-token|access-token|api-key|api-secret-key|client-id|client-secret|subscription-id"
-    r"|user|username|password|auth-url|vcenter|tenant-(id|name)|domain-(id|name))$"
+    r"|user|username|password|auth-url|vcenter|tenant-(id|name)|domain-(id|name)|cacert|insecure|endpoint-type)$"
 )
 # What the plugins' own chains call docker-machine's variables.
 RENAMED = {"VSPHERE_USERNAME": "VSPHERE_USER"} | {

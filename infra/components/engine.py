@@ -50,31 +50,40 @@ class Engine(pulumi.ComponentResource):
         super().__init__("mctl:infra:Engine", f"{name}-engine", {}, opts)
         shared: dict[str, Any] = {"parent": self, "deleted_with": vm, "ignore_changes": None if running else INPUTS}
         given = proxies(spec.env)
-        installed = command.remote.Command(
+        installed = _command(
             f"{name}-install",
-            connection=connection,
+            connection,
+            instance_id,
             create=install(spec, name),
-            triggers=[instance_id],
             stdin=pulumi.Output.secret(given) if given else None,
-            logging=command.remote.Logging.STDERR,
-            add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(**shared, depends_on=[vm], custom_timeouts=INSTALL),
         )
         # Secret, for the server's key is secret and all that is made of it.
         pems = pulumi.Output.all(ca_cert, server_cert, pulumi.Output.secret(server_key))
-        configured = command.remote.Command(
+        configured = _command(
             f"{name}-configure",
-            connection=connection,
+            connection,
+            instance_id,
             create=configure(spec, name, provider, port),
-            triggers=[instance_id],
             stdin=pems.apply(lambda texts: certificates(*texts, env=spec.env)),
-            logging=command.remote.Logging.STDERR,
-            add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(**shared, depends_on=[installed], custom_timeouts=CONFIGURE),
         )
         # The certificates are secret input, so all of the command's output is marked secret: the version is none.
         self.engine_version = pulumi.Output.unsecret(configured.stdout.apply(version_in))
         self.register_outputs({"engineVersion": self.engine_version})
+
+
+def _command(
+    name: str, connection: command.remote.ConnectionArgs, instance_id: pulumi.Input[str], **more: Any
+) -> command.remote.Command:
+    return command.remote.Command(
+        name,
+        connection=connection,
+        triggers=[instance_id],
+        logging=command.remote.Logging.STDERR,
+        add_previous_output_in_env=False,
+        **more,
+    )
 
 
 def version_in(stdout: str) -> str:

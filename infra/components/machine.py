@@ -42,7 +42,7 @@ class Machine(pulumi.ComponentResource):
         driver = drivers.load(spec.provider)
         args = drivers.read_args(driver, spec.name, spec.options)
         child = pulumi.ResourceOptions(parent=self)
-        identity = _identity(spec.name, owner, child) if driver.makes_vm else None
+        identity = _identity(spec, owner, child) if driver.makes_vm else None
         vm = driver.vm(spec, args, identity, child)
         if spec.private_address_only:
             vm = replace(vm, address=vm.private_address)
@@ -112,15 +112,15 @@ def _daemon(
     return _Daemon(engine.engine_version, certificate.expiry)
 
 
-def _identity(name: str, owner: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
-    user = tls.PrivateKey(f"{name}-ssh-key", algorithm="ED25519", opts=opts)
-    host = tls.PrivateKey(f"{name}-ssh-host-key", algorithm="ED25519", opts=opts)
+def _identity(spec: MachineSpec, owner: str, opts: pulumi.ResourceOptions) -> drivers.Identity:
+    user = tls.PrivateKey(f"{spec.name}-ssh-key", algorithm="ED25519", opts=opts)
+    host = tls.PrivateKey(f"{spec.name}-ssh-host-key", algorithm="ED25519", opts=opts)
     return drivers.Identity(
         user_public_key=user.public_key_openssh.apply(str.strip),
         user_private_key=user.private_key_openssh,
         host_public_key=host.public_key_openssh.apply(str.strip),
         host_private_key=host.private_key_openssh,
-        tags=ownership.tags(owner, pulumi.get_project(), pulumi.get_stack(), name),
+        tags=ownership.tags(owner, pulumi.get_project(), pulumi.get_stack(), spec.host_name),
     )
 
 

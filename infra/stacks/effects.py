@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
-from infra.stacks.progress import owner
-from infra.stacks.store import MACHINE, Change
+from infra.stacks.progress import MACHINE, owner
+from infra.stacks.store import Change
 
 # What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py. Of others, what is known to take
 # none: some of what is left is changed in place too, but a warning too many loses nothing.

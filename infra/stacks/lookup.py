@@ -58,10 +58,12 @@ def stacks() -> list[str]:
 
 
 def _is_declared(name: str) -> bool:
-    """Tell cheaply whether any declaration in reach mentions the name; who rebuilds looks properly."""
+    """Tell cheaply whether any declaration in reach mentions the name, or its group; who rebuilds looks properly."""
+    group, _, number = name.rpartition("-")
     for file in _declarations():
         with open(file, encoding="utf-8", errors="replace") as stream:
-            if name in stream.read():
+            text = stream.read()
+            if name in text or (number.isdecimal() and f"{group}:" in text):
                 return True
     return False
 

@@ -70,11 +70,47 @@ def _up_where_there_is_room(opened: Stack, spec: MachineSpec, report: Report) ->
 
 def up(name: str, report: Report) -> list[Record]:
     """Bring a stack, named by itself or by a machine in it, to what it declares."""
-    opened = Stack(*locate(name), report)
-    opened.up(mend=f"mctl up {name}")
+    return bring(*locate(name), report, mend=f"mctl up {name}")
+
+
+def bring(folder: Path, stack: str, report: Report, *, mend: str) -> list[Record]:
+    """Bring a stack to what it declares, and make one that is declared alone.
+
+    What was made before a failure gets its record all the same. A part of a fleet that declares nothing any more goes.
+    """
+    opened = _declared(folder, stack, report)
+    if project.fleet_of(folder, stack) != stack and not project.machines(folder, stack):
+        end(opened, report)
+        return []
+    try:
+        opened.up(mend=mend)
+    except StackError:
+        keep_records(opened, report, partly=True)
+        raise
     kept = keep_records(opened, report)
-    project.forget_former_names(opened.folder, opened.name)
+    project.forget_former_names(folder, stack)
     return kept
+
+
+def _declared(folder: Path, stack: str, report: Report) -> Stack:
+    if not project.was_opened(folder, stack):
+        return Stack(folder, stack, report, make=True)
+    try:
+        return Stack(folder, stack, report)
+    except NotFoundError:  # its file has the key of another's secrets, as a part's has
+        if project.fleet_of(folder, stack) == stack:
+            raise
+    return Stack(folder, stack, report, make=True)
+
+
+def end(opened: Stack, report: Report) -> None:
+    """Remove a stack with all that it has, and its declaration."""
+    opened.settle()
+    opened.destroy()
+    opened.delete()
+    project.discard(opened.folder, opened.name)
+    for name in records.of_stack(opened.name, str(opened.folder)):
+        forget(name, report)
 
 
 def refresh(name: str, report: Report) -> list[Record]:
@@ -99,13 +135,13 @@ def remove(name: str, report: Report) -> None:
     except (NotFoundError, RecordError):
         if not records.has_folder(name):
             raise
-        _forget(name, report)
+        forget(name, report)
         return
     declared = project.machines(folder, stack)
     if declared and name not in declared:
         raise records.missing(name)  # it is the name of a stack
     others = [machine for machine in declared if machine != name]
-    whole = not others and project.is_ours_alone(folder, stack)
+    whole = not others and project.is_ours_alone(folder, stack) and not project.parts(folder, stack)
     opened = None
     with suppress(NotFoundError):  # declared, but never made
         opened = Stack(folder, stack, report)
@@ -114,6 +150,7 @@ def remove(name: str, report: Report) -> None:
     if whole:
         if opened:
             opened.delete()
+        project.withdraw(folder, stack, name)  # from its fleet too
         project.discard(folder, stack)
     else:
         project.withdraw(folder, stack, name)
@@ -121,7 +158,7 @@ def remove(name: str, report: Report) -> None:
             if shared.is_shared(folder):
                 opened.publish()
             keep_records(opened, report)  # the stack state has changed for the others too
-    _forget(name, report)
+    forget(name, report)
 
 
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:
@@ -229,25 +266,28 @@ def _refuse_foreign(name: str) -> None:
         )
 
 
-def keep_records(opened: Stack, report: Report) -> list[Record]:
+def keep_records(opened: Stack, report: Report, *, partly: bool = False) -> list[Record]:
     """Write a record and a docker context for each machine that the stack has made, and forget those it has no more.
 
-    What a machine had under its former name is forgotten only once there is the same under its new one.
+    What a machine had under its former name is forgotten only once there is the same under its new one. partly: after
+    a run that failed, which says what was made and not what is gone.
     """
     kept = []
     stack, folder = opened.name, str(opened.folder)
     file = state_files.path(opened.folder, stack)
     state = file, records.changed(file)
     former = project.former_names(opened.folder, stack)
-    for outputs in opened.machines():
+    for outputs in opened.made_so_far() if partly else opened.machines():
         formerly = former.pop(outputs["name"], "")
         record = records.save(outputs, stack=stack, project=folder, state=state, formerly=formerly)
         notice = docker_context.create_or_update(record, formerly)
         if notice:
             report(Progress(record.name, notice, notice=True))
         kept.append(record)
+    if partly:
+        return kept
     for gone in set(records.of_stack(stack, folder)) - {record.name for record in kept} - set(former.values()):
-        _forget(gone, report)
+        forget(gone, report)
     return kept
 
 
@@ -293,10 +333,11 @@ def _forget_removed(name: str) -> None:
     """Forget a machine whose project is there and declares it no more: it was removed by another hand."""
     with suppress(NotFoundError, RecordError):
         if Path(records.load(name).project, "Pulumi.yaml").is_file():
-            _forget(name, _silence)
+            forget(name, _silence)
 
 
-def _forget(name: str, report: Report) -> None:
+def forget(name: str, report: Report) -> None:
+    """Remove what this computer keeps of a machine: its record and its docker context."""
     notice = docker_context.remove(name)
     if notice:
         report(Progress(name, notice, notice=True))

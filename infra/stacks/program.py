@@ -15,6 +15,7 @@ from infra.components.engine_scripts.configure import split_opts
 from infra.components.machine import Machine
 from infra.components.tls import Authority
 from infra.errors import UsageError
+from infra.groups import expand
 from infra.machine import NAMESPACE, EngineSpec, MachineSpec
 from infra.stacks.owner import owner
 
@@ -31,7 +32,7 @@ def run(
     config is missing or can't mean anything.
     """
     config = pulumi.Config(NAMESPACE)
-    declared = [(instead or {}).get(spec.name, spec) for spec in read_machines(config.get_object("machines"))]
+    declared = [(instead or {}).get(spec.name, spec) for spec in _declared(config)]
     specs = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
     for spec in specs:
         check(spec)
@@ -92,10 +93,7 @@ def _check_ways(driver: drivers.Driver, spec: MachineSpec) -> None:
         )
 
 
-def read_machines(declared: Any) -> list[MachineSpec]:
-    """Read `mctl:machines`: a mapping of names to specs. Raises UsageError."""
-    if declared is None:
-        return []
-    if not isinstance(declared, Mapping):
-        raise UsageError("mctl:machines is not a mapping of machine names to settings")
-    return [MachineSpec.from_config(str(name), entry) for name, entry in declared.items()]
+def _declared(config: pulumi.Config) -> list[MachineSpec]:
+    machines, groups = config.get_object("machines"), config.get_object("groups")
+    declared = expand(machines, groups, pulumi.get_stack(), config.get("partOf") or "")
+    return [MachineSpec.from_config(name, entry) for name, entry in declared.items()]

@@ -17,6 +17,7 @@ from infra.errors import Interrupted, MctlError, PassphraseError, StackError
 Report = Callable[["Progress"], None]
 
 MARK = re.compile(r"^mctl-(step|notice|error|mend): ?(.*)$", re.MULTILINE)
+MACHINE = "mctl:infra:Machine"
 # What the engine puts before a reason, and lines of its that are none.
 BEFORE = re.compile(r"^(error: |rpc error: code = \w+ desc = |\* |\d+\) )+")
 RUNNING = ': running "'  # and then the whole script
@@ -35,11 +36,15 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Progress:
-    """One thing to tell the user. machine: empty where it concerns the whole stack. notice: worth keeping in view."""
+    """One thing to tell the user. machine: empty where it concerns the whole stack. notice: worth keeping in view.
+
+    done: with this the machine is what it is meant to be, which one who waits for many counts.
+    """
 
     machine: str
     text: str
     notice: bool = False
+    done: bool = False
 
 
 class Watcher:
@@ -96,6 +101,9 @@ class Watcher:
             self._began[(machine, _phase(step.type, step.urn))] = time.monotonic()
 
     def _after(self, step: Any) -> None:
+        if step.type == MACHINE:  # a component's outputs are known when all that it is made of is there
+            gone = getattr(step.op, "value", str(step.op)) == "delete"
+            self._report(Progress(step.urn.rpartition("::")[2], "removed" if gone else "ready", done=True))
         machine, phase = self._machine(step.urn), _phase(step.type, step.urn)
         if phase in ("install", "configure") and (machine, phase) in self._began:
             self.phases.setdefault(machine, {})[phase] = time.monotonic() - self._began.pop((machine, phase))

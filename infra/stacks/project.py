@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import infra
 from infra.authority import ADOPTED as ADOPTED_GENERATION
 from infra.authority import AuthoritySpec
 from infra.errors import MctlError, UsageError
+from infra.groups import Group, expand, leave_out, part_number, put_own, read_groups
 from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec
 from infra.stacks.home import around, home
 
@@ -29,11 +31,13 @@ if TYPE_CHECKING:
 
 PROJECT = "mctl"
 KEY = "mctl:machines"
+GROUPS = "mctl:groups"
+PART_OF = "mctl:partOf"
 AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
 SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
 OWNER = "mctl:owner"
-FORMERLY = "formerly"
+FORMERLY, MADE_AS = "formerly", "made_as"
 BY_PASSPHRASE = "passphrase"  # noqa: S105 - the kind, not the word
 REQUIRED = ("name", "runtime")
 PROVIDER = "secretsprovider"
@@ -68,10 +72,7 @@ def stack_exists(project: Path, stack: str) -> bool:
 
 def machines(project: Path, stack: str) -> dict[str, Any]:
     """Read the machines that a stack declares, by name. Raises UsageError for a file that can't be read."""
-    declared = (_read(_file(project, stack)).get("config") or {}).get(KEY) or {}
-    if not isinstance(declared, dict):
-        raise UsageError(f"{_file(project, stack)}: {KEY} is not a mapping of machine names to settings")
-    return declared
+    return _expand(project, stack, _config(project, stack))
 
 
 def providers(project: Path, stack: str) -> dict[str, str]:
@@ -79,9 +80,38 @@ def providers(project: Path, stack: str) -> dict[str, str]:
 
     Of a thousand machines it takes a tenth of a second, and `machines` two: libyaml keeps no comments.
     """
-    declared = _read_fast(_file(project, stack)) or machines(project, stack)
+    config = _read_fast(_file(project, stack))
+    declared = _expand(project, stack, _config(project, stack) if config is None else config)
     entries = {str(name): entry if isinstance(entry, Mapping) else {} for name, entry in declared.items()}
     return {name: str(entry.get("provider", "")) for name, entry in entries.items()}
+
+
+def groups(project: Path, stack: str) -> dict[str, Group]:
+    """Read the groups that a stack declares, by name. Raises UsageError."""
+    with _named(_file(project, stack)):
+        return read_groups(_config(project, stack).get(GROUPS))
+
+
+def group_of(project: Path, stack: str, machine: str) -> Group | None:
+    """Find the group that a machine of a stack is one of."""
+    return next((group for group in groups(project, stack).values() if group.number(machine)), None)
+
+
+def fleet_of(project: Path, stack: str) -> str:
+    """Give the stack that a stack is a part of, or its own name."""
+    return str(_config(project, stack).get(PART_OF) or stack)
+
+
+def parts(project: Path, fleet: str) -> list[str]:
+    """List the further parts of a fleet, in order."""
+    named = [stack for stack in stacks(project) if stack.startswith(f"{fleet}_")]
+    found = [stack for stack in named if fleet_of(project, stack) == fleet]
+    return sorted(found, key=lambda stack: part_number(stack, fleet))
+
+
+def was_opened(project: Path, stack: str) -> bool:
+    """Tell whether a stack's file has what opens its secrets, which the engine writes when it makes a stack."""
+    return not SECRETS.isdisjoint(_read(_file(project, stack)))
 
 
 def stack_of(project: Path, machine: str) -> str | None:
@@ -90,9 +120,20 @@ def stack_of(project: Path, machine: str) -> str | None:
 
 
 def declare(project: Path, stack: str, spec: MachineSpec) -> None:
-    """Write a machine into a stack's declaration; what stays of an entry that is there keeps its comments."""
-    with _editing(project, stack) as config:
-        declared, entry = config.setdefault(KEY, {}), spec.to_config()
+    """Write a machine into a stack's declaration; what stays of an entry that is there keeps its comments.
+
+    Of a machine of a group, what differs from the others is written.
+    """
+    group = group_of(project, stack, spec.name)
+    if group:
+        own = group.difference(spec.to_config())
+        for each in _fleet(project, stack):
+            with editing(project, each) as config:
+                put_own(config[GROUPS][group.name], spec.name, own)
+        return
+    with editing(project, stack) as config:
+        declared = config.setdefault(KEY, {})
+        entry = _made_as(declared, spec.name) | spec.to_config()
         known = declared.get(spec.name)
         if not known or known.merge or known.yaml_anchor():  # what others refer to, or refers to others
             declared[spec.name] = entry
@@ -102,15 +143,28 @@ def declare(project: Path, stack: str, spec: MachineSpec) -> None:
         known.update({key: value for key, value in entry.items() if known.get(key) != value})
 
 
+def _made_as(declared: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Keep the name that a machine was made under; of a new one it is none that a renamed one goes by."""
+    if known := declared.get(name):
+        return {MADE_AS: known[MADE_AS]} if MADE_AS in known else {}
+    taken = {entry.get(MADE_AS) for entry in declared.values() if isinstance(entry, dict)}
+    if name not in taken:
+        return {}
+    others = (f"{name}-{number}" for number in count(2))
+    return {MADE_AS: next(other for other in others if other not in taken | declared.keys())}
+
+
 def rename(project: Path, stack: str, old: str, new: str) -> None:
     """Give a machine another name in its stack's declaration, at the same place, with the SSH key kept for it."""
     from ruamel.yaml.comments import CommentedMap
 
-    with _editing(project, stack) as config:
+    with editing(project, stack) as config:
         declared = config[KEY]
         place, comment, entry = list(declared).index(old), declared.ca.items.get(old), declared.pop(old)
         if entry.yaml_anchor():
             entry = CommentedMap(entry)  # others refer to its settings, and keep their names
+        if MADE_AS not in entry:
+            entry.insert(0, MADE_AS, old)
         entry.insert(0, FORMERLY, old)  # what stands above the next machine belongs to this one's last setting
         declared.insert(place, new, entry)
         if comment:
@@ -124,7 +178,7 @@ def forget_former_names(project: Path, stack: str) -> None:
     """Take the names before their renaming out of a stack's declaration."""
     if not former_names(project, stack):
         return
-    with _editing(project, stack) as config:
+    with editing(project, stack) as config:
         for entry in config[KEY].values():
             entry.pop(FORMERLY, None)
 
@@ -197,7 +251,7 @@ def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
     settings = _read(_file(project, stack))
     others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
-    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, AUTHORITY, ADOPTED, OWNER}
+    return set(settings) <= SECRETS | {"config"} and set(others) <= {KEY, GROUPS, PART_OF, AUTHORITY, ADOPTED, OWNER}
 
 
 def discard(project: Path, stack: str) -> None:
@@ -207,7 +261,14 @@ def discard(project: Path, stack: str) -> None:
 
 def withdraw(project: Path, stack: str, machine: str) -> None:
     """Take a machine out of a stack's declaration, with the SSH key that is kept there for it."""
-    with _editing(project, stack) as config:
+    group = group_of(project, stack, machine)
+    if group:
+        for each in _fleet(project, stack):
+            with editing(project, each) as config:
+                leave_out(config[GROUPS], group.name, machine)
+                config.pop(f"{SSH_KEY}{machine}", None)
+        return
+    with editing(project, stack) as config:
         config.setdefault(KEY, {}).pop(machine, None)
         config.pop(f"{SSH_KEY}{machine}", None)
 
@@ -219,7 +280,7 @@ def authority(project: Path, stack: str) -> AuthoritySpec:
 
 def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
     """Write which generations of the stack's authority count; an adopted one that counts no more is dropped."""
-    with _editing(project, stack) as config:
+    with editing(project, stack) as config:
         config[AUTHORITY] = spec.to_config()
         if not config[AUTHORITY]:
             del config[AUTHORITY]
@@ -238,9 +299,23 @@ def settings_in(text: str) -> dict[str, Any]:
     return plain
 
 
+def whole(project: Path, stack: str) -> dict[str, Any]:
+    """Read all of a stack's file as plain values; nothing where there is none."""
+    plain: dict[str, Any] = json.loads(json.dumps(_read(_file(project, stack)), default=str))
+    return plain
+
+
+def write_whole(project: Path, stack: str, settings: Mapping[str, Any], comment: str) -> None:
+    """Write a stack's file anew, with a comment above."""
+    text = io.StringIO()
+    _yaml().dump(settings, text)
+    with _one_editor(_file(project, stack)):
+        _write(_file(project, stack), f"# {comment}.\n{text.getvalue()}")
+
+
 def declare_settings(project: Path, stack: str, values: Mapping[str, Any]) -> None:
     """Write entries into the config of a stack."""
-    with _editing(project, stack) as config:
+    with editing(project, stack) as config:
         config.update(values)
 
 
@@ -260,7 +335,8 @@ def alone(project: Path, stack: str) -> Iterator[None]:
 
 
 @contextmanager
-def _editing(project: Path, stack: str) -> Iterator[dict[str, Any]]:
+def editing(project: Path, stack: str) -> Iterator[dict[str, Any]]:
+    """Give the config of a stack to be changed, and write it in one go at the end."""
     file = _file(project, stack)
     with _one_editor(file):
         settings = _read(file)
@@ -272,6 +348,29 @@ def _editing(project: Path, stack: str) -> Iterator[dict[str, Any]]:
 
 def _file(project: Path, stack: str) -> Path:
     return project / f"Pulumi.{stack}.yaml"
+
+
+def _fleet(project: Path, stack: str) -> dict[str, None]:
+    """Give the stacks whose files tell of a stack's machines: a part has what its fleet has."""
+    return dict.fromkeys((fleet_of(project, stack), stack))
+
+
+def _config(project: Path, stack: str) -> dict[str, Any]:
+    return _read(_file(project, stack)).get("config") or {}
+
+
+def _expand(project: Path, stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    with _named(_file(project, stack)):
+        return expand(config.get(KEY), config.get(GROUPS), stack, str(config.get(PART_OF) or ""))
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Say of a refusal which file it is about."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{file}: {error.message}", machine=error.machine, mend=error.mend) from None
 
 
 @contextmanager
@@ -304,17 +403,18 @@ def _read(file: Path) -> Any:
 
 
 def _read_fast(file: Path) -> dict[str, Any] | None:
-    """Read the machines of a plain declaration, every value as text; None where it takes the slow way to tell more."""
+    """Read the config of a plain declaration, every value as text; None where it takes the slow way to tell more."""
     import yaml  # type: ignore[import-untyped]
 
     try:
         content = file.read_bytes()
         if b"<<" in content:  # it merges nothing
             return None
-        declared = yaml.load(content, yaml.CBaseLoader)["config"][KEY]  # noqa: S506 - it makes nothing but text
+        config = yaml.load(content, yaml.CBaseLoader)["config"]  # noqa: S506 - it makes nothing but text
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         return None
-    return declared if isinstance(declared, dict) else None
+    is_plain = isinstance(config, dict) and all(isinstance(config.get(key, {}), dict) for key in (KEY, GROUPS))
+    return config if is_plain else None
 
 
 def _write(file: Path, text: str) -> None:

@@ -126,8 +126,12 @@ def _listed(world: World, request: api.Request) -> Any:
 
 
 def _named(kind: str, number: type[int] | type[str]) -> api.Route:
-    def route(world: World, _request: api.Request) -> Any:
-        return {kind: [{"id": number(each["id"]), "name": each["name"]} for each in world.every(kind)]}
+    def route(world: World, request: api.Request) -> Any:
+        told = [{"id": number(each["id"]), "name": each["name"]} for each in world.every(kind)]
+        size = int(request.query["per_page"])
+        first = (int(request.query["page"]) - 1) * size
+        more = {"pages": {"next": "https://example.com/more"}} if first + size < len(told) else {}
+        return {kind: told[first : first + size], "links": more, "meta": {"total": len(told)}}
 
     return route
 
@@ -150,6 +154,7 @@ ROUTES: dict[str, api.Route] = {
     r"GET /v2/account": lambda world, _: {
         "account": {"email": "ops@example.com", "status": "active", "droplet_limit": world.fault("limit") or LIMIT}
     },
+    r"GET /v1/oauth/token/info": lambda world, _: {"scopes": world.fault("scopes") or ["read", "write"]},
     r"GET /v2/regions": lambda _world, _request: {
         "regions": [{"slug": slug, "sizes": sorted(sizes)} for slug, sizes in REGIONS.items()]
     },

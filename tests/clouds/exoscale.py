@@ -141,8 +141,8 @@ def _zones(_world: World, request: api.Request) -> Any:
 
 def _instances(world: World, request: api.Request) -> Any:
     found = [each for each in world.every("instances") if request.parts[0] in ("", f"/{each['zone']}")]
-    told = ("id", "name", "labels", "manager")
-    return {"instances": [{key: each[key] for key in told if key in each} for each in found]}
+    told = {"id": "id", "name": "name", "labels": "labels", "manager": "manager", "public-ip": "publicIpAddress"}
+    return {"instances": [{key: each[own] for key, own in told.items() if own in each} for each in found]}
 
 
 def _named(kind: str, collection: str) -> api.Route:

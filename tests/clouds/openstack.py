@@ -247,7 +247,8 @@ def _servers(world: World, _request: api.Request) -> Any:
 
 
 def _server(facts: Facts) -> Facts:
-    return {"id": facts["id"], "name": facts["name"], "status": "ACTIVE", "metadata": facts.get("metadata", {})}
+    told = {key: facts.get(key, {}) for key in ("metadata", "addresses")}
+    return {"id": facts["id"], "name": facts["name"], "status": "ACTIVE", **told}
 
 
 def _one_server(world: World, request: api.Request) -> Any:

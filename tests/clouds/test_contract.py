@@ -97,10 +97,16 @@ def test_a_machine_from_create_to_rm(provider: str, open_cloud: Open) -> None:
     assert the(world, cloud)["id"] != lost["id"]
     assert docker_answers(shop)
 
+    made = the(world, cloud)
+    renamed = shop.mctl("rename", "web", "blue")
+    assert (renamed.code, renamed.out) == (0, 'Machine "web" is now "blue".\n'), renamed.err
+    assert the(world, cloud)["id"] == made["id"]
+    assert shop.mctl("preview", "blue").out == "no changes\n"
+
     if not cloud.is_local:
         assert json.loads(shop.mctl("orphans", "--provider", cloud.provider, "--json").out) == []
-    removed = shop.mctl("rm", "-y", "web")
-    said = "(web) Removing the virtual machine\n" if cloud.is_local else ""
-    assert removed == (0, "Successfully removed web\n", said), removed.err
+    removed = shop.mctl("rm", "-y", "blue")
+    said = "(blue) Removing the virtual machine\n" if cloud.is_local else ""
+    assert removed == (0, "Successfully removed blue\n", said), removed.err
     assert world.left() == []
     assert shop.left() == []

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("infra", "cli") for path in (ROOT / folder).rglob("*.py"))
 # From the top down: each may import itself and what is below. Plugins are processes of their own.
-OF_ALL = ("infra.authority", "infra.machine", "infra.cloud_init", "infra.errors")
+OF_ALL = ("infra.authority", "infra.groups", "infra.machine", "infra.cloud_init", "infra.errors")
 LAYERS = ("cli", "infra.stacks", "infra.components", *OF_ALL)
 SDKS = (
     *("pulumi_aws", "boto3", "pulumi_gcp", "google.cloud", "google.auth", "pulumi_azure_native", "azure"),

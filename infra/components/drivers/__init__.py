@@ -75,7 +75,7 @@ class Identity:
         return pulumi.Output.secret(
             keys.apply(
                 lambda texts: cloud_init.user_data(
-                    hostname=spec.name,
+                    hostname=spec.host_name,
                     user=user,
                     authorized_key=texts[0],
                     host_private_key=texts[1],

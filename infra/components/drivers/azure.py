@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_network
-from typing import NamedTuple
 
 import pulumi
 import pulumi_azure_native as azure  # loads its modules at their first use
 
 from infra.components import firewall
-from infra.components.drivers import About, Driver, Identity, Power, Vm, azure_account, bounded, option
+from infra.components.drivers import (
+    About,
+    Driver,
+    Identity,
+    Power,
+    Vm,
+    azure_account,
+    azure_api,
+    azure_network,
+    bounded,
+    option,
+)
+from infra.components.drivers.azure_network import Site
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import HostError
 from infra.machine import MachineSpec
@@ -26,7 +35,6 @@ UBUNTU = "Canonical:ubuntu-24_04-lts:server:latest"
 UBUNTU_ARM = "Canonical:ubuntu-24_04-lts:server-arm64:latest"
 # https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions: `p` is for Arm.
 ARM_SIZE = re.compile(r"Standard_[A-Z]+\d+(-\d+)?[a-z]*p[a-z]*(_v\d+)?")
-FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
 SUBNET = "docker-machine"
 ACTION_SECONDS = 600
 
@@ -61,22 +69,12 @@ class AzureArgs:
     open_port: tuple[str, ...] = option((), help="Port to open to everyone: PORT or PORT/udp (repeatable)")
 
 
-class Site(NamedTuple):
-    """What all of one machine's resources share. opts: bounded, and gone with the group if that is the machine's."""
-
-    spec: MachineSpec
-    args: AzureArgs
-    group: pulumi.Input[str]
-    tags: dict[str, str]
-    opts: pulumi.ResourceOptions
-
-
 def vm(spec: MachineSpec, args: AzureArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
     """Declare the VM, its group, network, firewall and address. All but the first wait only for what they name."""
     assert identity is not None  # noqa: S101 - this driver makes VMs
     site = _site(spec, args, dict(identity.tags), opts)
-    address = None if args.no_public_ip else _address(site)
-    card = _card(site, _subnet(site), _firewall(site), address)
+    address = None if args.no_public_ip else azure_network.address(site)
+    card = azure_network.card(site, address)
     private = card.ip_configurations.apply(lambda found: str((found and found[0].private_ip_address) or ""))
     machine = _machine(site, identity, card)
     return Vm(
@@ -97,117 +95,6 @@ def _site(spec: MachineSpec, args: AzureArgs, tags: dict[str, str], opts: pulumi
         return Site(spec, args, args.resource_group, tags, bounded(opts))
     group = azure.resources.ResourceGroup(f"{spec.name}-group", location=args.location, tags=tags, opts=bounded(opts))
     return Site(spec, args, group.name, tags, bounded(opts, deleted_with=group))
-
-
-def _subnet(site: Site) -> pulumi.Input[str]:
-    """Declare the network, or look up the one that is named; give its subnet's id."""
-    args = site.args
-    if args.vnet:
-        group, _, name = args.vnet.rpartition(":")
-        found = azure.network.get_subnet_output(
-            resource_group_name=group or site.group, virtual_network_name=name, subnet_name=args.subnet
-        )
-        looked_up: pulumi.Output[str] = found.apply(lambda subnet: str(subnet.id))
-        return looked_up
-    network = azure.network.VirtualNetwork(
-        f"{site.spec.name}-network",
-        resource_group_name=site.group,
-        location=args.location,
-        address_space=azure.network.AddressSpaceArgs(address_prefixes=[args.subnet_prefix]),
-        tags=site.tags,
-        opts=site.opts,
-    )
-    subnet = azure.network.Subnet(
-        f"{site.spec.name}-subnet",
-        resource_group_name=site.group,
-        virtual_network_name=network.name,
-        subnet_name=args.subnet,
-        address_prefix=args.subnet_prefix,
-        opts=site.opts,
-    )
-    made: pulumi.Output[str] = subnet.id
-    return made
-
-
-def _firewall(site: Site) -> azure.network.NetworkSecurityGroup:
-    return azure.network.NetworkSecurityGroup(
-        f"{site.spec.name}-firewall",
-        resource_group_name=site.group,
-        location=site.args.location,
-        security_rules=list(_rules(site.spec, site.args)),
-        tags=site.tags,
-        opts=site.opts,
-    )
-
-
-def _rules(spec: MachineSpec, args: AzureArgs) -> Iterator[azure.network.SecurityRuleArgs]:
-    """Give Azure's rules: one has sources of one family only, and without the last the network's others come in."""
-    asked = [
-        (rule.protocol.capitalize(), str(rule.port), sources)
-        for rule in firewall.rules(spec, args.open_port)
-        for sources in ([each for each in rule.sources if ip_network(each).version == version] for version in (4, 6))
-        if sources
-    ]
-    for number, (protocol, port, sources) in enumerate(asked):
-        yield _rule(f"allow-{number}-{protocol}-{port}", FIRST_PRIORITY + number, "Allow", protocol, port, sources)
-    yield _rule("deny-network", LAST_PRIORITY, "Deny", "*", "*", ["VirtualNetwork"])
-
-
-def _rule(
-    name: str, priority: int, access: str, protocol: str, port: str, sources: list[str]
-) -> azure.network.SecurityRuleArgs:
-    one = sources[0] if len(sources) == 1 else None
-    return azure.network.SecurityRuleArgs(
-        name=name,
-        priority=priority,
-        direction="Inbound",
-        access=access,
-        protocol=protocol,
-        source_address_prefix=one,
-        source_address_prefixes=None if one else sources,
-        source_port_range="*",
-        destination_address_prefix="*",
-        destination_port_range=port,
-    )
-
-
-def _address(site: Site) -> azure.network.PublicIPAddress:
-    label = azure.network.PublicIPAddressDnsSettingsArgs(domain_name_label=site.args.dns) if site.args.dns else None
-    return azure.network.PublicIPAddress(
-        f"{site.spec.name}-address",
-        resource_group_name=site.group,
-        location=site.args.location,
-        sku=azure.network.PublicIPAddressSkuArgs(name="Standard"),
-        public_ip_allocation_method="Static",
-        dns_settings=label,
-        tags=site.tags,
-        opts=site.opts,
-    )
-
-
-def _card(
-    site: Site,
-    subnet: pulumi.Input[str],
-    group: azure.network.NetworkSecurityGroup,
-    address: azure.network.PublicIPAddress | None,
-) -> azure.network.NetworkInterface:
-    own = site.args.private_ip_address
-    configuration = azure.network.NetworkInterfaceIPConfigurationArgs(
-        name="docker-machine",
-        subnet=azure.network.SubnetArgs(id=subnet),
-        private_ip_address=own or None,
-        private_ip_allocation_method="Static" if own else "Dynamic",
-        public_ip_address=azure.network.PublicIPAddressArgs(id=address.id) if address else None,
-    )
-    return azure.network.NetworkInterface(
-        f"{site.spec.name}-card",
-        resource_group_name=site.group,
-        location=site.args.location,
-        ip_configurations=[configuration],
-        network_security_group=azure.network.NetworkSecurityGroupArgs(id=group.id),
-        tags=site.tags,
-        opts=site.opts,
-    )
 
 
 def _machine(site: Site, identity: Identity, card: azure.network.NetworkInterface) -> azure.compute.VirtualMachine:
@@ -237,7 +124,7 @@ def _system(site: Site, identity: Identity) -> azure.compute.OSProfileArgs:
     data = identity.user_data(site.spec, user).apply(lambda text: b64encode(text.encode()).decode())
     key = azure.compute.SshPublicKeyArgs(path=f"/home/{user}/.ssh/authorized_keys", key_data=identity.user_public_key)
     return azure.compute.OSProfileArgs(
-        computer_name=site.spec.name,
+        computer_name=site.spec.host_name,
         admin_username=user,
         custom_data=data,
         linux_configuration=azure.compute.LinuxConfigurationArgs(
@@ -276,8 +163,8 @@ def check(spec: MachineSpec, args: AzureArgs) -> MachineSpec:
 def power(_args: AzureArgs, instance_id: str, wanted: Power) -> None:
     """Start the VM, or shut it down and give back its processor, which is no longer paid for then. Raises HostError."""
     _, _, subscription, _, group, *_, name = instance_id.split("/")
-    machines = azure_account.compute(subscription).virtual_machines
-    with azure_account.asked():
+    machines = azure_api.compute(subscription).virtual_machines
+    with azure_api.asked():
         if wanted is Power.KILL:
             machines.begin_power_off(group, name, skip_shutdown=True).result(ACTION_SECONDS)
         act = machines.begin_start if wanted is Power.START else machines.begin_deallocate
@@ -320,5 +207,6 @@ DRIVER = Driver(
     account=azure_account.account,
     policy=azure_account.POLICY,
     orphans=azure_account.orphans,
+    find=azure_account.find,
     about=ABOUT,
 )

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
-
 from infra.components import ownership
-from infra.components.drivers import Finding, Orphan
+from infra.components.drivers import Finding, Orphan, azure_api
 from infra.errors import HostError, NotFoundError, UsageError
 from infra.machine import MachineSpec
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-
     from infra.components.drivers.azure import AzureArgs
 
-# In the plugin's own spelling, and in that of the vendor's other tools.
-SECRETS = ("CLIENT_ID", "CLIENT_SECRET", "TENANT_ID")
 SUBSCRIPTION = "SUBSCRIPTION_ID"
-ENDPOINT = "AZURE_ARM_ENDPOINT"
-HOSTS = {
-    "public": ("https://management.azure.com", "https://login.microsoftonline.com"),
-    "usgovernment": ("https://management.usgovcloudapi.net", "https://login.microsoftonline.us"),
-    "china": ("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn"),
-}
 # https://learn.microsoft.com/azure/virtual-machines/linux/faq: names that no user of a VM may have, of many.
 FORBIDDEN_USERS = {"root", "admin", "administrator", "guest", "owner", "sys", "test", "user"}
 # In the order in which they can be deleted, each with the version of its API.
@@ -42,60 +31,39 @@ KINDS = {
     "Microsoft.Network/virtualNetworks": ("network", "2024-05-01"),
 }
 DELETE_SECONDS = 600
-
-
-def compute(subscription: str) -> Any:
-    """Open the API of VMs."""
-    from azure.mgmt.compute import ComputeManagementClient
-
-    return _opened(ComputeManagementClient, subscription)
-
-
-def _resources(subscription: str) -> Any:
-    from azure.mgmt.resource.resources import ResourceManagementClient
-
-    return _opened(ResourceManagementClient, subscription)
-
-
-def _opened(client: Callable[..., Any], subscription: str) -> Any:
-    base = os.environ.get(ENDPOINT) or HOSTS[_environment()][0]
-    scopes = [f"{HOSTS[_environment()][0]}/.default"]
-    return client(_credential(), subscription, base_url=base, credential_scopes=scopes)
-
-
-def _environment() -> str:
-    named = os.environ.get("ARM_ENVIRONMENT", "public").lower()
-    return named if named in HOSTS else "public"
-
-
-def _credential() -> TokenCredential:
-    """Log in as the plugin does: its variables first, then the chain, `az login` in it."""
-    from azure.identity import ClientSecretCredential, DefaultAzureCredential
-
-    own = os.environ.get("AZURE_AUTHORITY_HOST")
-    # Azure's own hosts vouch for each other; one that is none of them has nobody who does.
-    where = {"authority": own or HOSTS[_environment()][1], "disable_instance_discovery": bool(own)}
-    values = [os.environ.get(f"ARM_{name}", "") for name in SECRETS]
-    if all(values):
-        client, secret, tenant = values
-        return ClientSecretCredential(tenant, client, secret, **where)
-    return DefaultAzureCredential(**where)
-
-
-@contextmanager
-def asked() -> Iterator[None]:
-    """Ask the API. Raises HostError with what it says, NotFoundError for what is not there."""
-    try:
-        yield
-    except ResourceNotFoundError as error:
-        raise NotFoundError(f"Azure: {_said(error)}", mend="mctl refresh, then mctl up, makes it again") from None
-    except AzureError as error:
-        mend = "mctl doctor --provider azure says what is missing"
-        raise HostError(f"Azure: {_said(error)}", mend=mend) from None
-
-
-def _said(error: AzureError) -> str:
-    return error.message.strip().split("\n")[0]
+PERMISSIONS_VERSION = "2022-04-01"
+ACTIONS = tuple(
+    f"Microsoft.{kind}/{verb}"
+    for kind, verbs in {
+        "Authorization/permissions": "read",
+        "Compute/disks": "delete read write",
+        "Compute/locations/usages": "read",
+        "Compute/skus": "read",
+        "Compute/virtualMachines": "deallocate/action delete powerOff/action read start/action write",
+        "Network/networkInterfaces": "delete join/action read write",
+        "Network/networkSecurityGroups": "delete join/action read write",
+        "Network/publicIPAddresses": "delete join/action read write",
+        "Network/virtualNetworks": "delete read write",
+        "Network/virtualNetworks/subnets": "delete join/action read write",
+        "Resources/subscriptions/resourceGroups": "delete read write",
+        "Resources/subscriptions/resources": "read",
+    }.items()
+    for verb in verbs.split()
+)
+# What is granted for a subscription alone, and whoever names a resource group has asked for already or needs not.
+OF_SUBSCRIPTION = ("Microsoft.Compute/locations/", "Microsoft.Compute/skus/", "Microsoft.Resources/")
+POLICY = json.dumps(
+    {
+        "Name": "mctl",
+        "Description": "Make, switch and remove Docker hosts",
+        "AssignableScopes": ["/subscriptions/SUBSCRIPTION_ID"],
+        "Actions": ACTIONS,
+    },
+    indent=2,
+)
+VM_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Compute/virtualMachines/[^/]+", re.I
+)
 
 
 def check(spec: MachineSpec, args: AzureArgs) -> None:
@@ -117,16 +85,16 @@ def _subscription() -> str:
 
 
 def account(args: AzureArgs) -> Iterator[Finding]:
-    """Say which subscription it is, whether the size is to be had there, and how many processors are left."""
+    """Say which subscription it is, whether the size is to be had there, how much is left, what is not permitted."""
     subscription = _subscription()
     if not subscription:
         mend = f"export ARM_{SUBSCRIPTION}=ID: az account show --query id"
         yield Finding("Credentials", ok=False, value="no subscription is named", mend=mend)
         return
     yield from _spelling()
-    client = compute(subscription)
+    client = azure_api.compute(subscription)
     try:
-        with asked():
+        with azure_api.asked():
             there = client.resource_skus.list(filter=f"location eq '{args.location}'")
             sizes = {each.name: each for each in there if each.resource_type == "virtualMachines"}
             usages = {each.name.value: each for each in client.usage.list(args.location)} if sizes else {}
@@ -142,11 +110,38 @@ def account(args: AzureArgs) -> Iterator[Finding]:
     yield Finding("Region", ok=not trouble, value=trouble or args.location, mend=mend)
     if not trouble:
         yield _quota(args, sizes[args.size], usages)
+    yield _permissions(args, subscription)
+
+
+def _permissions(args: AzureArgs, subscription: str) -> Finding:
+    """Compare what is granted with the role that is printed: in the resource group that is named, else in all."""
+    group = f"/resourceGroups/{args.resource_group}" if args.resource_group else ""
+    place = f"subscriptions/{subscription}{group}/providers/Microsoft.Authorization/permissions"
+    read = partial(azure_api.resources(subscription).resources.get_by_id, api_version=PERMISSIONS_VERSION)
+    try:
+        with azure_api.asked():
+            granted = read(place, cls=lambda answer, *_: answer.http_response.json())["value"]
+    except (HostError, NotFoundError) as error:
+        return Finding("Permissions", ok=False, value=f"unknown: {error.message}", needed=False)
+    known = ("Microsoft.Authorization/", *(OF_SUBSCRIPTION if group else ()))  # the answer itself is a permission
+    wanted = [action for action in ACTIONS if not action.startswith(known)]
+    missing = [action for action in wanted if not any(_grants(each, action) for each in granted)]
+    value = f"missing: {', '.join(missing)}" if missing else "all there"
+    return Finding("Permissions", ok=not missing, value=value, mend="mctl policy azure prints a role that has them")
+
+
+def _grants(role: Mapping[str, Any], action: str) -> bool:
+    """Tell whether a role has an action: https://learn.microsoft.com/azure/role-based-access-control/role-definitions."""
+
+    def named(kind: str) -> bool:
+        return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in role.get(kind) or ())
+
+    return named("actions") and not named("notActions")
 
 
 def _spelling() -> Iterator[Finding]:
     """Find variables that only the vendor's other tools would read."""
-    names = [name for name in (*SECRETS, SUBSCRIPTION) if os.environ.get(f"AZURE_{name}")]
+    names = [name for name in (*azure_api.SECRETS, SUBSCRIPTION) if os.environ.get(f"AZURE_{name}")]
     absent = [name for name in names if not os.environ.get(f"ARM_{name}")]
     if absent:
         mend = "export " + " ".join(f'ARM_{name}="$AZURE_{name}"' for name in absent)
@@ -181,9 +176,9 @@ def _quota(args: AzureArgs, size: Any, usages: Mapping[str, Any]) -> Finding:
 
 def orphans(_args: AzureArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:
     """List what bears the owner's tag, groups last: one that has anything else in it is not deleted."""
-    client = _resources(_subscription())
+    client = azure_api.resources(_subscription())
     ours = f"tagName eq '{ownership.OWNER}' and tagValue eq '{tags[ownership.OWNER]}'"
-    with asked():
+    with azure_api.asked():
         found = [each for each in client.resources.list(filter=ours) if each.type in KINDS and not each.managed_by]
         groups = list(client.resource_groups.list(filter=ours))
     order = list(KINDS)
@@ -207,7 +202,7 @@ def _orphan(kind: str, found: Any, delete: Callable[[], None]) -> Orphan:
 
 
 def _deleted(begin: Callable[[], Any]) -> None:
-    with asked():
+    with azure_api.asked():
         deleting = begin()
         deleting.result(DELETE_SECONDS)
     if not deleting.done():
@@ -215,7 +210,7 @@ def _deleted(begin: Callable[[], Any]) -> None:
 
 
 def _delete_group(client: Any, name: str) -> None:
-    with asked():
+    with azure_api.asked():
         other = next(iter(client.resources.list_by_resource_group(name)), None)
     if other:
         raise HostError(
@@ -224,45 +219,29 @@ def _delete_group(client: Any, name: str) -> None:
     _deleted(partial(client.resource_groups.begin_delete, name))
 
 
-POLICY = """\
-{
-  "Name": "mctl",
-  "Description": "Make, switch and remove Docker hosts",
-  "AssignableScopes": ["/subscriptions/SUBSCRIPTION_ID"],
-  "Actions": [
-    "Microsoft.Compute/disks/delete",
-    "Microsoft.Compute/disks/read",
-    "Microsoft.Compute/disks/write",
-    "Microsoft.Compute/locations/usages/read",
-    "Microsoft.Compute/skus/read",
-    "Microsoft.Compute/virtualMachines/deallocate/action",
-    "Microsoft.Compute/virtualMachines/delete",
-    "Microsoft.Compute/virtualMachines/powerOff/action",
-    "Microsoft.Compute/virtualMachines/read",
-    "Microsoft.Compute/virtualMachines/start/action",
-    "Microsoft.Compute/virtualMachines/write",
-    "Microsoft.Network/networkInterfaces/delete",
-    "Microsoft.Network/networkInterfaces/join/action",
-    "Microsoft.Network/networkInterfaces/read",
-    "Microsoft.Network/networkInterfaces/write",
-    "Microsoft.Network/networkSecurityGroups/delete",
-    "Microsoft.Network/networkSecurityGroups/join/action",
-    "Microsoft.Network/networkSecurityGroups/read",
-    "Microsoft.Network/networkSecurityGroups/write",
-    "Microsoft.Network/publicIPAddresses/delete",
-    "Microsoft.Network/publicIPAddresses/join/action",
-    "Microsoft.Network/publicIPAddresses/read",
-    "Microsoft.Network/publicIPAddresses/write",
-    "Microsoft.Network/virtualNetworks/delete",
-    "Microsoft.Network/virtualNetworks/read",
-    "Microsoft.Network/virtualNetworks/subnets/delete",
-    "Microsoft.Network/virtualNetworks/subnets/join/action",
-    "Microsoft.Network/virtualNetworks/subnets/read",
-    "Microsoft.Network/virtualNetworks/subnets/write",
-    "Microsoft.Network/virtualNetworks/write",
-    "Microsoft.Resources/subscriptions/resourceGroups/delete",
-    "Microsoft.Resources/subscriptions/resourceGroups/read",
-    "Microsoft.Resources/subscriptions/resourceGroups/write",
-    "Microsoft.Resources/subscriptions/resources/read"
-  ]
-}"""
+def find(args: AzureArgs, instance_id: str) -> str:
+    """Give the public address of a VM, else its private one. It is known by its id, or by its name in the group."""
+    if "/" not in instance_id and args.resource_group:
+        group = f"/subscriptions/{_subscription()}/resourceGroups/{args.resource_group}"
+        instance_id = f"{group}/providers/Microsoft.Compute/virtualMachines/{instance_id}"
+    known = VM_ID.fullmatch(instance_id)
+    if not known:
+        mend = "give its id, /subscriptions/…: az vm list --query '[].id'; or export AZURE_RESOURCE_GROUP=GROUP"
+        raise UsageError(f"{instance_id!r} is no VM's id at Azure", mend=mend)
+    client = azure_api.resources(known[1])
+    with azure_api.asked():
+        cards = _facts(client, "Microsoft.Compute/virtualMachines", instance_id)["networkProfile"]["networkInterfaces"]
+        card = _facts(client, "Microsoft.Network/networkInterfaces", _first(cards)["id"])
+        own = _first(card["ipConfigurations"])["properties"]
+        public = own.get("publicIPAddress")
+        found = _facts(client, "Microsoft.Network/publicIPAddresses", public["id"]) if public else {}
+    return str(found.get("ipAddress") or own.get("privateIPAddress") or "")
+
+
+def _facts(client: Any, kind: str, known: str) -> Any:
+    return client.resources.get_by_id(known.removeprefix("/"), api_version=KINDS[kind][1]).properties
+
+
+def _first(of: Sequence[Any]) -> Any:
+    """Give the primary one: each is told so in its properties, and of one alone it need not be."""
+    return next((each for each in of if each.get("properties", {}).get("primary")), of[0])

@@ -5,25 +5,16 @@ Options are spelled as docker-machine's exoscale driver spells them. https://ope
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import pulumi
 import pulumiverse_exoscale as exoscale
 
 from infra.components import firewall, ownership
-from infra.components.drivers import About, Driver, Finding, Identity, Orphan, Vm, bounded, option
+from infra.components.drivers import About, Driver, Identity, Vm, bounded, exoscale_api, option
 from infra.components.engine_scripts.configure import PORT
-from infra.errors import HostError
 from infra.machine import MachineSpec
-
-KEY, SECRET, ENDPOINT = "EXOSCALE_API_KEY", "EXOSCALE_API_SECRET", "EXOSCALE_API_ENDPOINT"
-DELETE_SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +61,32 @@ def vm(spec: MachineSpec, args: ExoscaleArgs, identity: Identity | None, opts: p
     assert identity is not None  # noqa: S101 - this driver makes VMs
     key = exoscale.SshKey(
         f"{spec.name}-key",
-        name=_plain_name(identity.tags),
+        name=ownership.name(identity.tags),
         public_key=identity.user_public_key,
         opts=bounded(opts),
     )
+    instance = _instance(spec, args, identity, key, opts)
+    return Vm(
+        resource=instance,
+        instance_id=instance.id,
+        address=instance.public_ip_address,
+        private_address="",
+        ssh_user=args.ssh_user,
+        ssh_port=firewall.SSH_PORT,
+        ssh_private_key=identity.user_private_key,
+        ssh_host_key=identity.host_public_key,
+        docker_port=PORT,
+    )
+
+
+def _instance(
+    spec: MachineSpec, args: ExoscaleArgs, identity: Identity, key: exoscale.SshKey, opts: pulumi.ResourceOptions
+) -> exoscale.ComputeInstance:
     group = _group(spec, args, identity, opts)
     as_us = pulumi.InvokeOutputOptions(parent=opts.parent)
     further = [exoscale.get_security_group_output(name=name, opts=as_us).id for name in args.security_group]
     apart = [exoscale.get_anti_affinity_group_output(name=name, opts=as_us).id for name in args.affinity_group]
-    instance = exoscale.ComputeInstance(
+    return exoscale.ComputeInstance(
         f"{spec.name}-instance",
         name=spec.name,
         zone=args.place,
@@ -94,17 +102,6 @@ def vm(spec: MachineSpec, args: ExoscaleArgs, identity: Identity | None, opts: p
         state="running" if spec.running else "stopped",
         # A newer template of the same name is no reason for a new instance.
         opts=bounded(opts, ignore_changes=[] if _is_id(args.image) else ["templateId"]),
-    )
-    return Vm(
-        resource=instance,
-        instance_id=instance.id,
-        address=instance.public_ip_address,
-        private_address="",
-        ssh_user=args.ssh_user,
-        ssh_port=firewall.SSH_PORT,
-        ssh_private_key=identity.user_private_key,
-        ssh_host_key=identity.host_public_key,
-        docker_port=PORT,
     )
 
 
@@ -123,7 +120,7 @@ def _group(
 ) -> exoscale.SecurityGroup:
     group = exoscale.SecurityGroup(
         f"{spec.name}-group",
-        name=_plain_name(identity.tags),
+        name=ownership.name(identity.tags),
         description="Made by mctl",
         opts=bounded(opts),
     )
@@ -142,110 +139,6 @@ def _group(
     return group
 
 
-def _plain_name(tags: Mapping[str, str]) -> str:
-    """Name what can bear no labels, a key or a security group, by them."""
-    return ".".join(("mctl", tags.get(ownership.OWNER, "nobody"), tags[ownership.STACK], tags[ownership.MACHINE]))
-
-
-def _client(url: str) -> Any:
-    from exoscale.api.v2 import Client  # makes itself from all of the API's description, and an `up` needs none of it
-
-    return Client(os.environ.get(KEY, ""), os.environ.get(SECRET, ""), url=url)
-
-
-def _url(zone: str) -> str:
-    return os.environ.get(ENDPOINT) or f"https://api-{zone}.exoscale.com/v2"
-
-
-def _asked(call: Callable[[], Any]) -> Any:
-    """Ask the API. Raises HostError with what it says."""
-    from exoscale.api.exceptions import ExoscaleAPIException
-    from requests import RequestException
-
-    try:
-        return call()
-    except (ExoscaleAPIException, RequestException) as error:
-        raise HostError(f"Exoscale: {error}", mend="mctl doctor --provider exoscale says what is missing") from None
-
-
-def account(args: ExoscaleArgs) -> Iterator[Finding]:
-    """Say whose key it is, whether zone and type are known, and how many instances are left."""
-    mend = f"export {KEY}=… and {SECRET}=…, of portal.exoscale.com under IAM"
-    if not (os.environ.get(KEY) and os.environ.get(SECRET)):
-        yield Finding("Credentials", ok=False, value="no API key", mend=mend)
-        return
-    client = _client(_url(args.place))
-    try:
-        zones = {zone["name"] for zone in _asked(client.list_zones)["zones"]}
-        types = {f"{each['family']}.{each['size']}" for each in _asked(client.list_instance_types)["instance-types"]}
-        whose = _asked(client.get_organization)["name"]
-        quotas = {quota["resource"]: quota for quota in _asked(client.list_quotas)["quotas"]}
-    except HostError as error:
-        yield Finding(
-            "Credentials", ok=False, value=error.message, mend=f"{mend}; mctl policy exoscale says what it needs"
-        )
-        return
-    yield Finding("Account", ok=True, value=whose)
-    for what, wanted, known, flag in (
-        ("Zone", args.place, zones, "zone"),
-        ("Type", args.type, types, "instance-profile"),
-    ):
-        has = wanted in known
-        mend = f"choose one of {', '.join(sorted(known))} with --exoscale-{flag}"
-        yield Finding(what, ok=has, value=wanted if has else f"there is no {wanted}", mend=mend)
-    if "instance" in quotas:
-        yield _quota(quotas["instance"])
-
-
-def _quota(quota: Mapping[str, int]) -> Finding:
-    if quota["limit"] < 0:
-        return Finding("Quota", ok=True, value="instances without limit")
-    left = quota["limit"] - quota["usage"]
-    return Finding("Quota", ok=left > 0, value=f"{left} of {quota['limit']} instances left", mend="ask for more")
-
-
-def orphans(args: ExoscaleArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:
-    """List every zone's instances by their labels; security groups and keys, which bear none, by their names."""
-    client = _client(_url(args.place))
-    owner = tags[ownership.OWNER]
-    for zone in _asked(client.list_zones)["zones"]:
-        there = _client(zone["api-endpoint"])
-        for each in _asked(there.list_instances)["instances"]:
-            own = each.get("labels") or {}
-            if own.get(ownership.OWNER) == owner and "manager" not in each:
-                yield _orphan("instance", each["id"], each, own, partial(there.delete_instance, id=each["id"]), there)
-    groups = _asked(client.list_security_groups)["security-groups"]
-    for each in groups:
-        if own := _named(each["name"], owner):
-            delete = partial(client.delete_security_group, id=each["id"])
-            yield _orphan("security group", each["id"], each, own, delete, client)
-    for each in _asked(client.list_ssh_keys)["ssh-keys"]:
-        if own := _named(each["name"], owner):
-            yield _orphan("SSH key", each["name"], each, own, partial(client.delete_ssh_key, name=each["name"]), client)
-
-
-def _named(name: str, owner: str) -> dict[str, str]:
-    mark, _, rest = name.partition(f"{owner}.")
-    stack, _, machine = rest.partition(".")
-    return {ownership.STACK: stack, ownership.MACHINE: machine} if mark == "mctl." and machine else {}
-
-
-def _orphan(
-    kind: str, known: str, found: Mapping[str, Any], tags: Mapping[str, str], delete: Callable[[], Any], client: Any
-) -> Orphan:
-    def gone() -> None:
-        _asked(lambda: client.wait(delete()["id"], max_wait_time=DELETE_SECONDS))
-
-    return Orphan(
-        kind=kind,
-        id=known,
-        name=found["name"],
-        stack=tags[ownership.STACK],
-        machine=tags[ownership.MACHINE],
-        delete=gone,
-    )
-
-
 ABOUT = About(
     title="Exoscale",
     credentials="An API key in `EXOSCALE_API_KEY` and `EXOSCALE_API_SECRET`.",
@@ -253,27 +146,15 @@ ABOUT = About(
     makes="An instance, an SSH key and a security group that lets in SSH and Docker from the allowed networks only.",
     costs="The instance, by the second while it runs, and its disk until it is removed. Key and group are free.",
 )
-OPERATIONS = (
-    *("list-zones", "list-instance-types", "get-instance-type", "list-templates", "get-template", "get-organization"),
-    *("list-quotas", "get-operation", "list-instances", "get-instance", "create-instance", "update-instance"),
-    *("delete-instance", "start-instance", "stop-instance", "scale-instance", "resize-instance-disk"),
-    *("list-anti-affinity-groups", "get-anti-affinity-group", "list-security-groups", "get-security-group"),
-    *("create-security-group", "delete-security-group", "add-rule-to-security-group"),
-    *("delete-rule-from-security-group", "attach-instance-to-security-group", "detach-instance-from-security-group"),
-    *("list-ssh-keys", "get-ssh-key", "register-ssh-key", "delete-ssh-key"),
-)
-RULE = {"action": "allow", "expression": f"operation in {list(OPERATIONS)}"}
-POLICY = json.dumps(
-    {"default-service-strategy": "deny", "services": {"compute": {"type": "rules", "rules": [RULE]}}}, indent=2
-)
 DRIVER = Driver(
     name="exoscale",
     args=ExoscaleArgs,
     vm=vm,
     closes=True,
     no_capacity=("insufficient capacity", "insufficient resources"),
-    account=account,
-    policy=POLICY,
-    orphans=orphans,
+    account=exoscale_api.account,
+    policy=exoscale_api.POLICY,
+    orphans=exoscale_api.orphans,
+    find=exoscale_api.find,
     about=ABOUT,
 )

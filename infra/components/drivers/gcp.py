@@ -6,22 +6,19 @@ have: https://documentation.ubuntu.com/gcp/. Power is a property of the VM.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
 from infra.components import firewall
-from infra.components.drivers import Driver, Identity, Vm, bounded, gcp_account, option
+from infra.components.drivers import Driver, Identity, Vm, bounded, gcp_account, gcp_network, option
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import UsageError
-from infra.machine import MachineSpec, is_address
+from infra.machine import MachineSpec
 
 ARM = {"t2a", "c4a", "n4a"}  # https://cloud.google.com/compute/docs/instances/arm-on-compute
 HYPERDISK = {"c4", "c4a", "c4d", "n4", "n4a", "n4d"}  # take no other disks
@@ -81,15 +78,34 @@ class GcpArgs:
 def vm(spec: MachineSpec, args: GcpArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
     """Declare the VM and its firewall, which finds it by a network tag."""
     assert identity is not None  # noqa: S101 - this driver makes VMs
-    mark = _mark(identity.tags)
-    instance = gcp.compute.Instance(
+    instance = _instance(spec, args, identity, opts)
+    gcp_network.firewalls(spec, args, identity.tags, opts)
+    private = instance.network_interfaces.apply(lambda cards: cards[0].network_ip or "")
+    internal = args.use_internal_ip or args.use_internal_ip_only
+    return Vm(
+        resource=instance,
+        instance_id=instance.id,
+        address=private if internal else instance.network_interfaces.apply(gcp_network.external),
+        private_address=private,
+        ssh_user=args.username,
+        ssh_port=firewall.SSH_PORT,
+        ssh_private_key=identity.user_private_key,
+        ssh_host_key=identity.host_public_key,
+        docker_port=PORT,
+    )
+
+
+def _instance(
+    spec: MachineSpec, args: GcpArgs, identity: Identity, opts: pulumi.ResourceOptions
+) -> gcp.compute.Instance:
+    return gcp.compute.Instance(
         f"{spec.name}-vm",
         project=args.project or None,
         zone=args.zone,
         machine_type=args.machine_type,
         boot_disk=_disk(args, _labels(args, identity.tags)),
-        network_interfaces=[_interface(args, opts)],
-        tags=[mark, *_each(args.tags)],
+        network_interfaces=[gcp_network.interface(args, opts)],
+        tags=[gcp_network.mark(identity.tags), *gcp_network.each(args.tags)],
         labels=_labels(args, identity.tags),
         metadata={
             **identity.tags,  # to the letter, which labels can't be
@@ -110,25 +126,6 @@ def vm(spec: MachineSpec, args: GcpArgs, identity: Identity | None, opts: pulumi
             delete_before_replace=bool(args.address) or None,  # of two VMs one alone can have it
         ),
     )
-    _firewalls(spec, args, identity.tags, opts)
-    private = instance.network_interfaces.apply(lambda cards: cards[0].network_ip or "")
-    internal = args.use_internal_ip or args.use_internal_ip_only
-    return Vm(
-        resource=instance,
-        instance_id=instance.id,
-        address=private if internal else instance.network_interfaces.apply(_external),
-        private_address=private,
-        ssh_user=args.username,
-        ssh_port=firewall.SSH_PORT,
-        ssh_private_key=identity.user_private_key,
-        ssh_host_key=identity.host_public_key,
-        docker_port=PORT,
-    )
-
-
-def _external(cards: Any) -> str:
-    """Give the external address: none while the VM is off."""
-    return next((access.nat_ip or "" for access in cards[0].access_configs or ()), "")
 
 
 def _disk(args: GcpArgs, labels: Mapping[str, str]) -> gcp.compute.InstanceBootDiskArgs:
@@ -155,28 +152,6 @@ def _image(args: GcpArgs) -> str:
     return re.sub(r"^(?!projects/)([^/]+)/global/images/", r"projects/\1/global/images/", args.machine_image) or own
 
 
-def _interface(args: GcpArgs, opts: pulumi.ResourceOptions) -> gcp.compute.InstanceNetworkInterfaceArgs:
-    access = gcp.compute.InstanceNetworkInterfaceAccessConfigArgs(nat_ip=_static(args, opts))
-    return gcp.compute.InstanceNetworkInterfaceArgs(
-        network=args.network,
-        subnetwork=args.subnetwork or None,
-        access_configs=[] if args.use_internal_ip_only else [access],
-    )
-
-
-def _static(args: GcpArgs, opts: pulumi.ResourceOptions) -> pulumi.Input[str] | None:
-    """Give the static address, looked up where it is named."""
-    if not args.address or is_address(args.address):
-        return args.address or None
-    region = args.zone.rpartition("-")[0]
-    return gcp.compute.get_address_output(
-        name=args.address,
-        region=region,
-        project=args.project or None,
-        opts=pulumi.InvokeOutputOptions(parent=opts.parent),
-    ).address
-
-
 def _spot() -> gcp.compute.InstanceSchedulingArgs:
     return gcp.compute.InstanceSchedulingArgs(
         provisioning_model="SPOT", preemptible=True, automatic_restart=False, instance_termination_action="STOP"
@@ -187,7 +162,7 @@ def _service_account(args: GcpArgs) -> gcp.compute.InstanceServiceAccountArgs | 
     if not args.service_account:
         return None
     email = None if args.service_account == "default" else args.service_account
-    return gcp.compute.InstanceServiceAccountArgs(email=email, scopes=_each(args.scopes))
+    return gcp.compute.InstanceServiceAccountArgs(email=email, scopes=gcp_network.each(args.scopes))
 
 
 def _shielded(args: GcpArgs) -> gcp.compute.InstanceShieldedInstanceConfigArgs | None:
@@ -199,48 +174,10 @@ def _shielded(args: GcpArgs) -> gcp.compute.InstanceShieldedInstanceConfigArgs |
     )
 
 
-def _firewalls(spec: MachineSpec, args: GcpArgs, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> None:
-    """Declare one firewall for those who may and one for everyone: each has one list of sources."""
-    rules = firewall.rules(spec, _each(args.open_port))
-    for part, sources in (("firewall", spec.allow_cidrs), ("open-ports", firewall.EVERYONE)):
-        ports: dict[str, list[str]] = {}
-        for rule in rules:
-            if rule.sources == sources:
-                ports.setdefault(rule.protocol, []).append(str(rule.port))
-        networks = _ipv4(sources)
-        if not ports or not networks:  # without sources Google lets in everyone
-            continue
-        gcp.compute.Firewall(
-            f"{spec.name}-{part}",
-            project=args.project or None,
-            network=args.network,
-            description=json.dumps(dict(tags)),  # it bears no labels
-            allows=[gcp.compute.FirewallAllowArgs(protocol=protocol, ports=of) for protocol, of in ports.items()],
-            source_ranges=networks,
-            target_tags=[_mark(tags)],
-            opts=bounded(opts),
-        )
-
-
-def _ipv4(cidrs: tuple[str, ...]) -> list[str]:
-    """Pick the networks that can reach the VM: it has no IPv6 address."""
-    return [cidr for cidr in cidrs if ip_network(cidr).version == 4]
-
-
-def _mark(tags: Mapping[str, str]) -> str:
-    """Make a network tag that no other machine has: people of one project may give the same names."""
-    return f"mctl-{hashlib.sha256(json.dumps(dict(tags)).encode()).hexdigest()[:16]}"
-
-
 def _labels(args: GcpArgs, tags: Mapping[str, str]) -> dict[str, str]:
     """Spell tags as labels may be: https://cloud.google.com/compute/docs/labeling-resources."""
     own = {key: re.sub("[^a-z0-9_-]", "_", value.lower())[:63] for key, value in tags.items()}
-    return dict(label.split("=", 1) for label in _each(args.labels)) | own
-
-
-def _each(texts: tuple[str, ...]) -> list[str]:
-    """Give every item: docker-machine separates them by commas."""
-    return [item for text in texts for item in text.split(",") if item]
+    return dict(label.split("=", 1) for label in gcp_network.each(args.labels)) | own
 
 
 def check(spec: MachineSpec, args: GcpArgs) -> MachineSpec:
@@ -251,13 +188,13 @@ def check(spec: MachineSpec, args: GcpArgs) -> MachineSpec:
             machine=spec.name,
             mend="choose another name",
         )
-    if not _ipv4(spec.allow_cidrs):
+    if not gcp_network.ipv4(spec.allow_cidrs):
         raise UsageError(
             "--allow-cidr: Google's VM has an IPv4 address, and no IPv4 network may connect to it",
             machine=spec.name,
             mend="--allow-cidr CIDR once more, with an IPv4 network",
         )
-    for label in _each(args.labels):
+    for label in gcp_network.each(args.labels):
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}", label):
             raise UsageError(
                 f"--gcp-labels {label!r} is not KEY=VALUE of small letters, digits, '_' and '-'", machine=spec.name

@@ -208,7 +208,7 @@ def _pages(who: Login, path: str, query: Mapping[str, str]) -> Iterator[Any]:
 
 
 def _orphan(who: Login, kind: str, found: Mapping[str, Any], owner: str, own: Mapping[str, str]) -> Iterator[Orphan]:
-    if own.get(ownership.OWNER) != owner:
+    if not ownership.are_of(own, owner):
         return
     place = found["selfLink"][found["selfLink"].index("projects/") :]
     yield Orphan(

@@ -13,38 +13,26 @@ import pulumi
 
 from infra.components import files
 from infra.components.drivers import About, Driver, Finding, Identity, Vm
+from infra.components.drivers.plugin_resource import PluginResource, camel
 from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec
 
-PLUGIN_VERSION = "0.1.0"
 MIB = 1024**2
 FREE_BYTES = 2 * 1024 * MIB  # disks are thin: this much holds Docker's packages and a few images
 KEYS = ("authorized_key", "host_private_key", "host_public_key")
 
 
-class VirtualMachine(pulumi.CustomResource):
+class VirtualMachine(PluginResource):
     """The plugin's resource, from the program's side."""
 
+    kind = "hypervisor:index:VirtualMachine"
+    computed = ("address", "private_address", "ssh_port", "docker_port", "instance_id")
+    secrets = ("hostPrivateKey",)
     address: pulumi.Output[str]
     private_address: pulumi.Output[str]
     ssh_port: pulumi.Output[int]
     docker_port: pulumi.Output[int]
     instance_id: pulumi.Output[str]
-
-    def __init__(self, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
-        computed = dict.fromkeys(("address", "private_address", "ssh_port", "docker_port", "instance_id"))
-        ours = pulumi.ResourceOptions(version=PLUGIN_VERSION, additional_secret_outputs=["hostPrivateKey"])
-        super().__init__(
-            "hypervisor:index:VirtualMachine", name, {**inputs, **computed}, pulumi.ResourceOptions.merge(opts, ours)
-        )
-
-    def translate_input_property(self, prop: str) -> str:
-        """Spell an input as the plugin does: `sshUser`."""
-        return _camel(prop)
-
-    def translate_output_property(self, prop: str) -> str:
-        """Spell an output as Python does: `ssh_port`."""
-        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in prop)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +84,6 @@ def vm(
     )
 
 
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
 def _declared(hypervisor: Hypervisor, spec: MachineSpec, args: Any) -> dict[str, Any]:
     """Give the plugin's inputs that the declaration alone decides."""
     return {
@@ -138,7 +121,7 @@ def check(hypervisor: Hypervisor, spec: MachineSpec, args: Any) -> MachineSpec:
             mend=f"name an image file or URL with {hypervisor.flag('image')}",
         )
     declared = _declared(hypervisor, spec, args) | dict.fromkeys(KEYS, "to be made")
-    _, failures = inputs.check({_camel(name): value for name, value in declared.items()})
+    _, failures = inputs.check({camel(name): value for name, value in declared.items()})
     if failures:
         flag = hypervisor.flag(failures[0].property)
         raise UsageError(failures[0].reason, machine=spec.name, mend=f"give another {flag}")

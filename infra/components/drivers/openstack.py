@@ -6,17 +6,14 @@ clouds.yaml: https://docs.openstack.org/python-openstackclient/latest/configurat
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 from typing import ClassVar
 
 import pulumi
 import pulumi_openstack as openstack
 
-from infra.components import firewall
-from infra.components.drivers import About, Driver, Identity, Vm, bounded, openstack_api, option
+from infra.components import firewall, ownership
+from infra.components.drivers import About, Driver, Identity, Vm, bounded, openstack_api, openstack_network, option
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec
@@ -94,14 +91,37 @@ def vm(spec: MachineSpec, args: OpenStackArgs, identity: Identity | None, opts: 
     assert identity is not None  # noqa: S101 - this driver makes VMs
     key = openstack.compute.Keypair(
         f"{spec.name}-key",
-        name=openstack_api.plain_name(identity.tags),
+        name=ownership.name(identity.tags, *openstack_api.KEY_PAIR),
         public_key=identity.user_public_key,
         opts=bounded(opts),
         region=args.region or None,
     )
-    port = _port(spec, args, identity, opts)
+    port = openstack_network.port(spec, args, identity, opts)
+    server = _server(spec, args, identity, key, port, opts)
+    own = openstack_network.own_address(port, args.ip_version)
+    return Vm(
+        resource=server,
+        instance_id=server.id,
+        address=openstack_network.floating(spec, args, identity, port, opts) if args.floatingip_pool else own,
+        private_address=own,
+        ssh_user=args.ssh_user,
+        ssh_port=firewall.SSH_PORT,
+        ssh_private_key=identity.user_private_key,
+        ssh_host_key=identity.host_public_key,
+        docker_port=PORT,
+    )
+
+
+def _server(
+    spec: MachineSpec,
+    args: OpenStackArgs,
+    identity: Identity,
+    key: openstack.compute.Keypair,
+    port: openstack.networking.Port,
+    opts: pulumi.ResourceOptions,
+) -> openstack.compute.Instance:
     image = args.image_id or _image(args, opts)
-    server = openstack.compute.Instance(
+    return openstack.compute.Instance(
         f"{spec.name}-server",
         name=spec.name,
         availability_zone=args.zone or None,
@@ -118,17 +138,6 @@ def vm(spec: MachineSpec, args: OpenStackArgs, identity: Identity | None, opts: 
         # A port is in one server at a time.
         opts=bounded(opts, delete_before_replace=True, ignore_changes=_ignored(args)),
         region=args.region or None,
-    )
-    return Vm(
-        resource=server,
-        instance_id=server.id,
-        address=_floating(spec, args, identity, port, opts) if args.floatingip_pool else _own(port, args.ip_version),
-        private_address=_own(port, args.ip_version),
-        ssh_user=args.ssh_user,
-        ssh_port=firewall.SSH_PORT,
-        ssh_private_key=identity.user_private_key,
-        ssh_host_key=identity.host_public_key,
-        docker_port=PORT,
     )
 
 
@@ -157,100 +166,9 @@ def _image(args: OpenStackArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[s
         name_regex=None if args.image_name else IMAGES,
         most_recent=True,
         region=args.region or None,
-        opts=_as(opts),
+        opts=openstack_network.lookup(opts),
     )
     return found.id
-
-
-def _port(
-    spec: MachineSpec, args: OpenStackArgs, identity: Identity, opts: pulumi.ResourceOptions
-) -> openstack.networking.Port:
-    tags = openstack_api.tags(identity.tags)
-    group = openstack.networking.SecGroup(
-        f"{spec.name}-group",
-        name=openstack_api.plain_name(identity.tags),
-        description="Made by mctl",
-        tags=tags,
-        opts=bounded(opts),
-        region=args.region or None,
-    )
-    for protocol, number, source in dict.fromkeys(_allowed(firewall.rules(spec, args.open_port))):
-        openstack.networking.SecGroupRule(
-            f"{spec.name}-allow-{protocol}-{number}-{re.sub('[^0-9a-f]', '-', source)}",
-            security_group_id=group.id,
-            direction="ingress",
-            ethertype=f"IPv{ip_network(source).version}",
-            protocol=protocol,
-            port_range_min=number,
-            port_range_max=number,
-            remote_ip_prefix=source,
-            opts=bounded(opts),
-            region=args.region or None,
-        )
-    further = [
-        openstack.networking.get_sec_group_output(name=name, region=args.region or None, opts=_as(opts)).id
-        for name in args.sec_groups
-    ]
-    return openstack.networking.Port(
-        f"{spec.name}-port",
-        name=openstack_api.plain_name(identity.tags),
-        network_id=args.net_id or _network(args, opts),
-        security_group_ids=[group.id, *further],
-        tags=tags,
-        opts=bounded(opts),
-        region=args.region or None,
-    )
-
-
-def _network(args: OpenStackArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    found = openstack.networking.get_network_output(
-        name=args.net_name or None,
-        external=None if args.net_name else False,
-        region=args.region or None,
-        opts=_as(opts),
-    )
-    return found.id
-
-
-def _floating(
-    spec: MachineSpec,
-    args: OpenStackArgs,
-    identity: Identity,
-    port: openstack.networking.Port,
-    opts: pulumi.ResourceOptions,
-) -> pulumi.Output[str]:
-    floating = openstack.networking.FloatingIp(
-        f"{spec.name}-address",
-        pool=args.floatingip_pool,
-        tags=openstack_api.tags(identity.tags),
-        opts=bounded(opts),
-        region=args.region or None,
-    )
-    lead = openstack.networking.FloatingIpAssociate(
-        f"{spec.name}-address-association",
-        floating_ip=floating.address,
-        port_id=port.id,
-        opts=bounded(opts),
-        region=args.region or None,
-    )
-    return lead.floating_ip
-
-
-def _own(port: openstack.networking.Port, version: int) -> pulumi.Output[str]:
-    def of_version(addresses: Sequence[str] | None) -> str:
-        return next((each for each in addresses or () if ip_network(each).version == version), "")
-
-    return port.all_fixed_ips.apply(of_version)
-
-
-def _allowed(rules: Sequence[firewall.Rule]) -> list[tuple[str, int, str]]:
-    return [(rule.protocol, rule.port, source) for rule in rules for source in rule.sources]
-
-
-def _as(opts: pulumi.ResourceOptions) -> pulumi.InvokeOutputOptions:
-    """Look things up as the one who makes them."""
-    provider = opts.provider if isinstance(opts.provider, pulumi.ProviderResource) else None
-    return pulumi.InvokeOutputOptions(parent=opts.parent, provider=provider)
 
 
 ABOUT = About(
@@ -278,5 +196,6 @@ DRIVER = Driver(
     account=openstack_api.account,
     policy=POLICY,
     orphans=openstack_api.orphans,
+    find=openstack_api.find,
     about=ABOUT,
 )

@@ -1,21 +1,21 @@
-"""What is asked of OpenStack's APIs outside an `up`: whose account it is, and what was left behind."""
+"""What is asked of OpenStack's APIs outside an `up`: whose account it is, what was left behind, what is there."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.components import ownership
 from infra.components.drivers import Finding, Orphan
-from infra.errors import HostError
+from infra.errors import HostError, NotFoundError
 
 if TYPE_CHECKING:
     from infra.components.drivers.openstack import OpenStackArgs
 
 DELETE_SECONDS = 300
+KEY_PAIR = (" ", "_")  # what its name may have: it bears no tags
 T = TypeVar("T")
 Found = tuple[str, Any, Mapping[str, str], Callable[[], Any]]
 
@@ -23,19 +23,6 @@ Found = tuple[str, Any, Mapping[str, str], Callable[[], Any]]
 def tags(of: Mapping[str, str]) -> list[str]:
     """Spell tags as the network service has them."""
     return [f"{key}={value}" for key, value in of.items()]
-
-
-def plain_name(of: Mapping[str, str]) -> str:
-    """Name a key pair by its tags: it bears none, and its name is of letters, digits, spaces, - and _."""
-    parts = ("mctl", of.get(ownership.OWNER, "nobody"), of[ownership.STACK], of[ownership.MACHINE])
-    return " ".join(re.sub("[^A-Za-z0-9-]", lambda odd: f"_{ord(odd[0]):02x}", part) for part in parts)
-
-
-def named(name: str) -> dict[str, str]:
-    """Read the tags from a key pair's name; none from one that is not ours."""
-    parts = [re.sub("_([0-9a-f]{2})", lambda odd: chr(int(odd[1], 16)), part) for part in name.split(" ")]
-    keys = (ownership.OWNER, ownership.STACK, ownership.MACHINE)
-    return dict(zip(keys, parts[1:], strict=True)) if len(parts) == 4 and parts[0] == "mctl" else {}
 
 
 def networks(place: OpenStackArgs) -> dict[str, str]:
@@ -104,7 +91,7 @@ def orphans(place: OpenStackArgs, whose: Mapping[str, str]) -> Iterator[Orphan]:
     """List servers by their metadata, what belongs to the network by its tags, and key pairs by their names."""
     connection = _asked(place, lambda: _connected(place))
     for kind, found, own, delete in _asked(place, lambda: list(_bearing(connection, tags(whose)[0]))):
-        if own.get(ownership.OWNER) == whose[ownership.OWNER] and {ownership.STACK, ownership.MACHINE} <= own.keys():
+        if ownership.are_of(own, whose[ownership.OWNER]):
             yield Orphan(
                 kind=kind,
                 id=found.id,
@@ -130,7 +117,25 @@ def _bearing(connection: Any, mark: str) -> Iterator[Found]:
             own = dict(tag.split("=", 1) for tag in each.tags if "=" in tag)
             yield kind, each, own, partial(delete, each.id)
     for key in compute.keypairs():
-        yield "key pair", key, named(key.name), partial(compute.delete_keypair, key.name)
+        yield "key pair", key, ownership.named(key.name, *KEY_PAIR), partial(compute.delete_keypair, key.name)
+
+
+def find(place: OpenStackArgs, instance_id: str) -> str:
+    """Give the floating IP of a server, its own address where it has none. Raises NotFoundError."""
+    from openstack.exceptions import NotFoundException
+
+    def addresses() -> list[Mapping[str, Any]]:
+        try:
+            found = _connected(place).compute.get_server(instance_id)
+        except NotFoundException:
+            said = f"{place.provider} has no server {instance_id} in the project"
+            raise NotFoundError(said, mend="openstack server list") from None
+        return [each for of_network in found.addresses.values() for each in of_network]
+
+    # https://docs.openstack.org/api-ref/compute/#show-server-details
+    usable = [each for each in _asked(place, addresses) if each["version"] == place.ip_version]
+    usable.sort(key=lambda each: each.get("OS-EXT-IPS:type") != "floating")
+    return str(usable[0]["addr"]) if usable else ""
 
 
 def _connected(place: OpenStackArgs) -> Any:

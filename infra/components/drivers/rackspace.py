@@ -77,5 +77,6 @@ DRIVER = Driver(
     account=openstack_api.account,
     policy=base.POLICY,
     orphans=openstack_api.orphans,
+    find=openstack_api.find,
     about=ABOUT,
 )

@@ -16,6 +16,7 @@ import pulumi
 
 from infra.components import firewall, ownership
 from infra.components.drivers import About, Driver, Finding, Identity, Orphan, Vm, bounded, option
+from infra.components.drivers.plugin_resource import PluginResource
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import HostError, NotFoundError
 from infra.machine import MachineSpec
@@ -23,7 +24,6 @@ from infra.plugins.server import PluginError
 from infra.plugins.softlayer import api
 from infra.plugins.softlayer.guest import Guest
 
-PLUGIN_VERSION = "0.1.0"
 ANY_NETWORK = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
 # https://cloud.ibm.com/docs/account?topic=account-mngclassicinfra
 PERMISSIONS = (
@@ -53,25 +53,19 @@ class SoftLayerArgs:
     open_port: tuple[str, ...] = option((), help="Port to open to everyone: PORT or PORT/udp (repeatable)")
 
 
-class _Resource(pulumi.CustomResource):
-    """A resource of the plugin, from the program's side; addresses are a guest's alone."""
+class _SshKey(PluginResource):
+    kind = "softlayer:index:SshKey"
 
+
+class _SecurityGroup(PluginResource):
+    kind = "softlayer:index:SecurityGroup"
+
+
+class _Guest(PluginResource):
+    kind = "softlayer:index:VirtualGuest"
+    computed = ("address", "private_address")
     address: pulumi.Output[str]
     private_address: pulumi.Output[str]
-
-    def __init__(self, kind: str, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
-        computed = ("address", "private_address") if kind == "VirtualGuest" else ()
-        ours = pulumi.ResourceOptions(version=PLUGIN_VERSION)
-        props = {**inputs, **dict.fromkeys(computed)}
-        super().__init__(f"softlayer:index:{kind}", name, props, pulumi.ResourceOptions.merge(opts, ours))
-
-    def translate_input_property(self, prop: str) -> str:
-        """Spell an input as the plugin does: `userData`."""
-        return re.sub("_(.)", lambda found: found[1].upper(), prop)
-
-    def translate_output_property(self, prop: str) -> str:
-        """Spell an output as Python does: `private_address`."""
-        return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", prop)
 
 
 def vm(spec: MachineSpec, args: SoftLayerArgs, identity: Identity | None, opts: pulumi.ResourceOptions) -> Vm:
@@ -79,14 +73,12 @@ def vm(spec: MachineSpec, args: SoftLayerArgs, identity: Identity | None, opts: 
     assert identity is not None  # noqa: S101 - this driver makes VMs
     tags, name = _tags(identity.tags), f"mctl-{spec.name}"
     where = {"endpoint": args.api_endpoint}
-    key = _Resource(
-        "SshKey",
+    key = _SshKey(
         f"{spec.name}-key",
         {"label": name, "public_key": identity.user_public_key, "notes": " ".join(tags), **where},
         bounded(opts),
     )
-    group = _Resource(
-        "SecurityGroup",
+    group = _SecurityGroup(
         f"{spec.name}-group",
         {"name": name, "description": " ".join(tags), "rules": list(_rules(spec, args)), **where},
         bounded(opts),
@@ -97,7 +89,7 @@ def vm(spec: MachineSpec, args: SoftLayerArgs, identity: Identity | None, opts: 
         "user_data": identity.user_data(spec, args.ssh_user),
         "tags": tags,
     }
-    guest = _Resource("VirtualGuest", f"{spec.name}-guest", _declared(spec, args) | made | where, bounded(opts))
+    guest = _Guest(f"{spec.name}-guest", _declared(spec, args) | made | where, bounded(opts))
     return Vm(
         resource=guest,
         instance_id=guest.id,

@@ -6,7 +6,6 @@ Source: https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -14,13 +13,13 @@ from typing import Any
 import requests
 import urllib3
 
-from infra.components.drivers import Power
+from infra.components.drivers import Power, waiting
 from infra.errors import HostError, NotFoundError
 
 # As the plugin has them: https://www.pulumi.com/registry/packages/vsphere/installation-configuration/
 SERVERS = ("VSPHERE_SERVER", "VSPHERE_VCENTER")
 USER, PASSWORD, UNVERIFIED = "VSPHERE_USER", "VSPHERE_PASSWORD", "VSPHERE_ALLOW_UNVERIFIED_SSL"
-CALL_SECONDS, GUEST_SECONDS, POWER_SECONDS, POLL_SECONDS = 60, 90, 600, 1.0
+CALL_SECONDS, GUEST_SECONDS, POWER_SECONDS = 60, 90, 600
 ON, OFF = "POWERED_ON", "POWERED_OFF"
 MEND = "mctl doctor --provider vsphere says what is missing"
 
@@ -71,33 +70,26 @@ class VCenter:
             self.ask("POST", f"vcenter/vm/{vm}/power", action="start" if wanted is Power.START else "stop")
             self._await(lambda: self.power_state(vm) == goal, f"{wanted.value} VM {vm}")
         if wanted is Power.START:
-            self._await(lambda: bool(self._address(vm)), f"tell an address of VM {vm}")
+            self._await(lambda: bool(self.address(vm)), f"tell an address of VM {vm}")
+
+    def address(self, vm: str) -> str:
+        """Give what VMware Tools tell; they are silent until the guest has booted."""
+        try:
+            return str(self.ask("GET", f"vcenter/vm/{vm}/guest/identity").get("ip_address") or "")
+        except HostError:
+            return ""
 
     def _shut_down(self, vm: str) -> bool:
         try:
             self.ask("POST", f"vcenter/vm/{vm}/guest/power", action="shutdown")
             self._await(lambda: self.power_state(vm) == OFF, f"stop VM {vm}", GUEST_SECONDS)
-        except NotFoundError:
-            raise
         except HostError:  # no VMware Tools there, or a guest that hangs
             return False
         return True
 
-    def _address(self, vm: str) -> str:
-        """Give what VMware Tools tell; they are silent until the guest has booted."""
-        try:
-            return str(self.ask("GET", f"vcenter/vm/{vm}/guest/identity").get("ip_address") or "")
-        except NotFoundError:
-            raise
-        except HostError:
-            return ""
-
     def _await(self, so: Callable[[], bool], what: str, seconds: float = POWER_SECONDS) -> None:
-        end = time.monotonic() + seconds
-        while not so():
-            if time.monotonic() > end:
-                raise HostError(f"vCenter did not {what} within {seconds:.0f} s", mend=MEND)
-            time.sleep(POLL_SECONDS)
+        if not waiting.until(so, seconds):
+            raise HostError(f"vCenter did not {what} within {seconds:.0f} s", mend=MEND)
 
     def _call(self, method: str, path: str, query: dict[str, str], **more: Any) -> Any:
         url = f"https://{server()}/api/{path}"

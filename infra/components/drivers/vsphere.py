@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,15 +17,13 @@ import pulumi
 import pulumi_vsphere as vsphere
 
 from infra.components import firewall, ownership
-from infra.components.drivers import About, Driver, Finding, Identity, Orphan, Power, Vm, bounded, option, vcenter
+from infra.components.drivers import Driver, Identity, Power, Vm, bounded, option, vsphere_account
 from infra.components.engine_scripts.configure import PORT
-from infra.errors import HostError, UsageError
+from infra.errors import UsageError
 from infra.machine import MachineSpec
 
 MB_IN_GB = 1024
-BYTES_IN_MB = 1024**2
 BOOT_MINUTES, SHUTDOWN_MINUTES = 10, 1
-PREFIX = "mctl."
 # What is the template's, and what the guest clears once it has read it: a later one is for a new VM.
 OF_FIRST_BOOT = ["clone", "guestId", "firmware", "scsiType", "extraConfig"]
 
@@ -190,7 +187,7 @@ def _placed(
 
 def _guestinfo(spec: MachineSpec, args: VSphereArgs, user_data: str) -> dict[str, str]:
     """Tell cloud-init, and have it clear the user data: every process of the guest can read guestinfo."""
-    about = {"instance-id": spec.name, "local-hostname": spec.name, "cleanup-guestinfo": ["userdata"]}
+    about = {"instance-id": spec.host_name, "local-hostname": spec.host_name, "cleanup-guestinfo": ["userdata"]}
     told = {
         f"guestinfo.{key}{suffix}": value
         for key, text in (("userdata", user_data), ("metadata", json.dumps(about)))
@@ -212,7 +209,7 @@ def _kept_off(spec: MachineSpec, opts: pulumi.ResourceOptions) -> pulumi.Resourc
         return opts
 
     def off(changed: pulumi.ResourceHookArgs) -> None:
-        power(None, changed.new_outputs["moid"], Power.STOP)  # type: ignore[index]
+        vsphere_account.power(None, changed.new_outputs["moid"], Power.STOP)  # type: ignore[index]
 
     hook = pulumi.ResourceHook(f"{spec.name}-off", off)
     hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])
@@ -221,7 +218,7 @@ def _kept_off(spec: MachineSpec, opts: pulumi.ResourceOptions) -> pulumi.Resourc
 
 def _tag(spec: MachineSpec, tags: Mapping[str, str], opts: pulumi.ResourceOptions) -> vsphere.Tag:
     """Make a tag of a category of the machine's own: both are named by whose it is."""
-    name = PREFIX + ".".join((tags.get(ownership.OWNER, "nobody"), tags[ownership.STACK], tags[ownership.MACHINE]))
+    name = ownership.name(tags)
     said = " ".join(f"{key}:{value}" for key, value in tags.items())
     category = vsphere.TagCategory(
         f"{spec.name}-category",
@@ -234,122 +231,16 @@ def _tag(spec: MachineSpec, tags: Mapping[str, str], opts: pulumi.ResourceOption
     return vsphere.Tag(f"{spec.name}-tag", name=name, description=said, category_id=category.id, opts=bounded(opts))
 
 
-def power(_args: VSphereArgs | None, instance_id: str, wanted: Power) -> None:
-    """Switch the VM, asking its guest by VMware Tools; one that does not shut down is switched off."""
-    with vcenter.session() as client:
-        client.switch(instance_id, wanted)
-
-
-def account(args: VSphereArgs) -> Iterator[Finding]:
-    """Say whose login it is, whether everything that the options name is there, and how much room there is."""
-    if missing := vcenter.missing():
-        yield Finding("Credentials", ok=False, value=f"missing: {', '.join(missing)}", mend=f"export {missing[0]}=…")
-        return
-    try:
-        with vcenter.session() as client:
-            yield Finding("Account", ok=True, value=f"{vcenter.user()} at {vcenter.server()}")
-            yield from _inventory(client, args)
-    except HostError as error:
-        yield Finding("Credentials", ok=False, value=error.message, mend=f"export {vcenter.USER}, {vcenter.PASSWORD}")
-
-
-def _inventory(client: vcenter.VCenter, args: VSphereArgs) -> Iterator[Finding]:
-    named = (
-        ("datacenter", "datacenter", [args.datacenter]),
-        ("cluster", "cluster", [args.cluster]),
-        ("host", "hostsystem", [args.hostsystem]),
-        ("resource-pool", "pool", [args.pool]),
-        ("network", "network", args.network),
-    )
-    for kind, field, names in named:
-        for name in filter(None, names):
-            there = client.ask("GET", f"vcenter/{kind}", names=_last(name))
-            said = name if there else f"there is no {kind} {name}"
-            yield Finding(kind.capitalize(), ok=bool(there), value=said, mend=f"choose another with --vsphere-{field}")
-    if not args.datastore:
-        return
-    mend = "choose another with --vsphere-datastore"
-    stores = client.ask("GET", "vcenter/datastore", names=_last(args.datastore))
-    if not stores:
-        yield Finding("Datastore", ok=False, value=f"there is no datastore {args.datastore}", mend=mend)
-        return
-    free = max(store.get("free_space", 0) for store in stores) // BYTES_IN_MB
-    yield Finding("Datastore", ok=free >= args.disk_size, value=f"{args.datastore}, {free} MB free", mend=mend)
-
-
-def _last(path: str) -> str:
-    """Give the name of what a path of the inventory leads to: the API filters by names alone."""
-    return path.rpartition("/")[2]
-
-
-def orphans(_args: VSphereArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:
-    """List the VMs that bear a tag of ours, then the tags and their categories, by the names that we gave them."""
-    with vcenter.session() as client:
-        found = list(_orphans(client, f"{PREFIX}{tags[ownership.OWNER]}."))
-    yield from found
-
-
-def _orphans(client: vcenter.VCenter, start: str) -> Iterator[Orphan]:
-    for category in client.ask("GET", "cis/tagging/category"):
-        name = client.ask("GET", f"cis/tagging/category/{category}")["name"]
-        stack, _, machine = name.removeprefix(start).partition(".")
-        if not (name.startswith(start) and machine):
-            continue
-        made = partial(Orphan, stack=stack, machine=machine)
-        listed = {"category_id": category}
-        for tag in client.ask("POST", "cis/tagging/tag", action="list-tags-for-category", body=listed):
-            bearers = client.ask("POST", f"cis/tagging/tag-association/{tag}", action="list-attached-objects")
-            for vm_id in (each["id"] for each in bearers if each["type"] == "VirtualMachine"):
-                about = client.ask("GET", f"vcenter/vm/{vm_id}")
-                uuid = about["identity"]["bios_uuid"]
-                yield made(kind="VM", id=uuid, name=about["name"], delete=partial(_delete_vm, vm_id))
-            yield made(kind="tag", id=tag, name=name, delete=partial(_delete, f"cis/tagging/tag/{tag}"))
-        path = f"cis/tagging/category/{category}"
-        yield made(kind="tag category", id=category, name=name, delete=partial(_delete, path))
-
-
-def _delete(path: str) -> None:
-    with vcenter.session() as client:
-        client.ask("DELETE", path)
-
-
-def _delete_vm(vm_id: str) -> None:
-    with vcenter.session() as client:
-        client.switch(vm_id, Power.KILL)
-        client.ask("DELETE", f"vcenter/vm/{vm_id}")
-
-
-ABOUT = About(
-    title="VMware vSphere",
-    credentials="`VSPHERE_SERVER` (HOST or HOST:PORT of a vCenter, 7.0 U2 or later), `VSPHERE_USER` and "
-    "`VSPHERE_PASSWORD`; `VSPHERE_ALLOW_UNVERIFIED_SSL=true` for one whose certificate nobody vouches for.",
-    example="mctl create web-1 --provider vsphere --vsphere-template debian-12 --vsphere-datastore ssd",
-    makes="A VM, and a tag with a category of its own that says whose it is. The template needs cloud-init and VMware "
-    "Tools. **vSphere has no firewall**: whoever reaches the VM's network reaches its SSH and its Docker port, which "
-    "takes nobody without a certificate. A change of its hardware reboots the VM; one that is off is switched on for "
-    "it, and off again.",
-    costs="What the VM takes of the cluster; its disk is thin, and stays while it is off.",
-)
-# https://registry.terraform.io/providers/vmware/vsphere/latest/docs#notes-on-required-privileges
-POLICY = """\
-A role with these privileges, at the datacenter, propagating:
-Datastore: Allocate space, Browse datastore
-Network: Assign network
-Resource: Assign virtual machine to resource pool
-Virtual machine: Change Configuration (all), Edit Inventory (all), Interaction (power on, power off)
-Virtual machine: Provisioning: Deploy template, Clone virtual machine, Read customization specifications
-Content library: View configuration settings (for --vsphere-content-library)
-and at the vCenter itself:
-vSphere Tagging: Create, Edit, Delete and Assign vSphere Tag; Create, Edit and Delete vSphere Tag Category"""
 DRIVER = Driver(
     name="vsphere",
     args=VSphereArgs,
     vm=vm,
     check=check,
     declares_power=False,
-    power=power,
-    account=account,
-    policy=POLICY,
-    orphans=orphans,
-    about=ABOUT,
+    power=vsphere_account.power,
+    account=vsphere_account.account,
+    policy=vsphere_account.POLICY,
+    orphans=vsphere_account.orphans,
+    find=vsphere_account.find,
+    about=vsphere_account.ABOUT,
 )

@@ -23,7 +23,7 @@ from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.machine import MachineSpec
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, shared, state_files
 from infra.stacks.home import home
-from infra.stacks.progress import Progress, Report, Watcher
+from infra.stacks.progress import MACHINE, Progress, Report, Watcher
 from infra.stacks.store.process import Engine
 from infra.stacks.store.workspace import Opened, Workspace, environment, install_official
 
@@ -45,7 +45,8 @@ PASSING = re.compile(
 )
 PASSING_SECONDS = (1, 2, 4, 8, 16)
 AGAIN = "run the same command again"
-MACHINE = "mctl:infra:Machine"
+# Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go
+SIGNATURE = "4dabf18193072939515e22adb298388d"
 RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
 
 
@@ -211,6 +212,13 @@ class Stack:
         declared = project.machines(self.folder, self.name)
         return [machine for name, machine in made.items() if name in declared and _is_made(machine)]
 
+    def made_so_far(self) -> list[dict[str, Any]]:
+        """Read the outputs of each machine that is whole in the stack state, also after a run that failed."""
+        declared = project.machines(self.folder, self.name)
+        resources = self.deployment()["deployment"].get("resources") or []
+        made = [_in_clear(each.get("outputs") or {}) for each in resources if each["type"] == MACHINE]
+        return [machine for machine in made if machine.get("name") in declared and _is_made(machine)]
+
     def keep_secret(self, key: str, text: str) -> None:
         """Put a value into the stack's config, encrypted. key: with its namespace."""
         with self._failures(AGAIN), project.alone(self.folder, self.name):
@@ -372,3 +380,10 @@ def _holders(error: Exception) -> str:
 def _is_made(machine: dict[str, Any]) -> bool:
     """Tell a machine from one whose making stopped: its engine has a version, or nothing was there to be made."""
     return bool(machine.get("engine_version") or machine.get("ssh_port") == 0)
+
+
+def _in_clear(value: Any) -> Any:
+    """Read a value of an exported stack state, where a secret is a mapping with its JSON in clear."""
+    if isinstance(value, dict) and SIGNATURE in value:
+        return json.loads(value["plaintext"]) if "plaintext" in value else None
+    return {key: _in_clear(item) for key, item in value.items()} if isinstance(value, dict) else value

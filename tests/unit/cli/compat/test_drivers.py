@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from openstack.config import OpenStackConfig
 
 from cli.compat import drivers, flags
 from cli.compat.driver_flags import DRIVERS
@@ -149,3 +151,25 @@ def test_vspheres_login_goes_where_the_vendors_chain_looks(
         "hush",
     ]
     assert "hush" not in capsys.readouterr().err
+
+
+def test_how_openstacks_api_is_reached_goes_where_sdk_and_plugin_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = ("OS_CACERT", "OS_INSECURE", "OS_ENDPOINT_TYPE")
+    for variable in variables:
+        monkeypatch.setenv(variable, "")
+    values: dict[str, flags.Value] = {
+        "openstack-cacert": "/etc/cloud.pem",
+        "openstack-insecure": True,
+        "openstack-endpoint-type": "internalURL",
+        "openstack-flavor-name": "m1.small",
+    }
+    assert drivers.options_of("openstack", values) == ("openstack", {"flavor_name": "m1.small"})
+    assert [os.environ[name] for name in variables] == ["/etc/cloud.pem", "True", "internalURL"]
+    said = "Notice: credentials are not kept: set OS_CACERT, OS_INSECURE, OS_ENDPOINT_TYPE for later commands too\n"
+    assert capsys.readouterr().err == said
+    monkeypatch.delenv("OS_CACERT")  # of the two, OS_INSECURE makes it idle, and openstacksdk warns of that
+    chosen: Any = OpenStackConfig(load_yaml_config=False).get_one(auth_type="none")
+    assert chosen.get_interface("compute") == "internalURL"
+    assert chosen.get_requests_verify_args() == (False, None)

@@ -143,7 +143,7 @@ def test_renaming_takes_the_kept_ssh_key_along(tmp_path: Path) -> None:
     )
     project.rename(tmp_path, "prod", "web", "shop")
     assert file.read_text() == (
-        "config:\n  mctl:machines:\n    shop:\n      formerly: web\n      provider: generic\n"
+        "config:\n  mctl:machines:\n    shop:\n      formerly: web\n      made_as: web\n      provider: generic\n"
         "  mctl:sshKey-shop:\n    secure: v1:abc\n"
     )
 
@@ -170,12 +170,34 @@ def test_renaming_keeps_order_and_every_comment_and_so_does_its_end(tmp_path: Pa
     file.write_text(COMMENTED.format(name="web", formerly=""))
     project.rename(tmp_path, "prod", "web", "shop")
     assert list(project.machines(tmp_path, "prod")) == ["shop", "db"]
-    before = COMMENTED.format(name="shop", formerly="formerly: web\n      ")
+    before = COMMENTED.format(name="shop", formerly="formerly: web\n      made_as: web\n      ")
     assert comments(file.read_text()) == comments(before)
     assert file.read_text().split() == before.split()
     project.forget_former_names(tmp_path, "prod")
-    after = COMMENTED.format(name="shop", formerly="")
+    after = COMMENTED.format(name="shop", formerly="made_as: web\n      ")
     assert file.read_text().split() == after.split()
+
+
+def test_a_machine_goes_by_the_name_that_it_was_made_under_through_all_renamings(tmp_path: Path) -> None:
+    project.declare(tmp_path, "prod", MachineSpec(name="web", provider="aws"))
+    project.rename(tmp_path, "prod", "web", "shop")
+    project.rename(tmp_path, "prod", "shop", "store")
+    project.forget_former_names(tmp_path, "prod")
+    declared = project.machines(tmp_path, "prod")
+    assert MachineSpec.from_config("store", declared["store"]).host_name == "web"
+    project.declare(tmp_path, "prod", MachineSpec(name="store", provider="aws"))
+    assert project.machines(tmp_path, "prod") == declared
+
+
+def test_a_new_machine_of_an_old_name_goes_by_another(tmp_path: Path) -> None:
+    for number in (1, 2):
+        project.declare(tmp_path, "prod", MachineSpec(name="web", provider="aws"))
+        project.rename(tmp_path, "prod", "web", f"old-{number}")
+    project.declare(tmp_path, "prod", MachineSpec(name="web", provider="aws"))
+    project.declare(tmp_path, "prod", MachineSpec(name="db", provider="aws"))
+    declared = project.machines(tmp_path, "prod")
+    names = {name: MachineSpec.from_config(name, entry).host_name for name, entry in declared.items()}
+    assert names == {"old-1": "web", "old-2": "web-2", "web": "web-3", "db": "db"}
 
 
 def test_declaring_a_machine_again_keeps_the_comments_of_what_stays(tmp_path: Path) -> None:
@@ -199,7 +221,7 @@ def test_renaming_leaves_those_that_refer_to_the_same_settings(tmp_path: Path, s
     file.write_text(f"config:\n  mctl:machines:\n    a: &small\n      provider: qemu\n    b: {second}\n")
     project.rename(tmp_path, "prod", "a", "c")
     assert project.machines(tmp_path, "prod") == {
-        "c": {"formerly": "a", "provider": "qemu"},
+        "c": {"formerly": "a", "made_as": "a", "provider": "qemu"},
         "b": {"provider": "qemu"},
     }
 

@@ -27,7 +27,7 @@ class Stack:
 
     made: tuple[str, ...] = ("box",)
 
-    def __init__(self, folder: Path, name: str, _report: object) -> None:
+    def __init__(self, folder: Path, name: str, _report: object, **_: object) -> None:
         self.folder, self.name = folder, name
 
     def up(self, **_: object) -> None:
@@ -87,7 +87,7 @@ def test_a_machine_keeps_the_day_that_it_was_created_on(folder: Path) -> None:
 @pytest.mark.parametrize("again", [rename, up])
 @pytest.mark.parametrize(
     ("where", "what"),
-    [(Stack, "up"), (records, "save"), (machines, "_forget"), (project, "forget_former_names")],
+    [(Stack, "up"), (records, "save"), (machines, "forget"), (project, "forget_former_names")],
 )
 def test_a_renaming_that_is_killed_anywhere_is_ended_by_the_same_command_or_up(
     folder: Path, again: Callable[[], None], where: Any, what: str

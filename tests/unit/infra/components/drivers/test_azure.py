@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from infra.components.drivers import Power, azure, read_args
+from infra.components.drivers import Power, azure, azure_network, read_args
 from infra.components.drivers.azure import DRIVER
 from infra.components.ownership import MACHINE, OWNER, STACK
 from infra.errors import HostError, NotFoundError, UsageError
 from infra.machine import MachineSpec
+from tests.clouds import azure as standin
 from tests.clouds.api import CA
-from tests.clouds.azure import CLOUD, GROUP, SUBSCRIPTION
+from tests.clouds.azure import CLOUD
+from tests.clouds.azure_resources import GROUP, SUBSCRIPTION
 from tests.clouds.world import World
 
 
@@ -45,9 +47,10 @@ def test_the_account_says_who_where_and_how_much_is_left(world: World) -> None:
         ("Account", True, f"subscription {SUBSCRIPTION}"),
         ("Region", True, "westus2"),
         ("Quota", True, "10 vCPUs left, and Standard_B2ls_v2 has 2"),
+        ("Permissions", True, "all there"),
     ]
     world.set_fault("limit", 1)
-    assert findings()[-1] == ("Quota", False, "1 vCPUs left, and Standard_B2ls_v2 has 2")
+    assert findings()[-2] == ("Quota", False, "1 vCPUs left, and Standard_B2ls_v2 has 2")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,35 @@ def test_the_account_says_who_where_and_how_much_is_left(world: World) -> None:
     ],
 )
 def test_a_size_that_is_not_to_be_had_is_named(world: World, options: dict[str, str], said: str) -> None:
-    assert findings(**options)[1:] == [("Region", False, said)]
+    assert findings(**options)[1] == ("Region", False, said)
+
+
+def test_permissions_that_no_role_grants_are_named(world: World) -> None:
+    every = {"actions": ["*/read", "microsoft.compute/*", "Microsoft.Network/*", "Microsoft.Resources/*"]}
+    world.set_fault("roles", [every | {"notActions": ["Microsoft.Compute/disks/delete", "*/deallocate/action"]}])
+    missing = "missing: Microsoft.Compute/disks/delete, Microsoft.Compute/virtualMachines/deallocate/action"
+    assert findings()[-1] == ("Permissions", False, missing)
+    world.set_fault("roles", [every | {"notActions": ["*/deallocate/action"]}, {"actions": ["*/action"]}])
+    assert findings()[-1] == ("Permissions", True, "all there")
+
+
+def test_in_a_group_that_is_there_already_nothing_of_the_subscription_is_needed(world: World) -> None:
+    world.set_fault("roles", [{"actions": ["Microsoft.Compute/virtualMachines/*", "Microsoft.Compute/disks/*"]}])
+    _, _, found = findings(resource_group="shop")[-1]
+    assert found.startswith("missing: Microsoft.Network/networkInterfaces/delete, ")
+    assert "Microsoft.Resources" not in found
+    asked = f"GET {GROUP}/shop/providers/Microsoft.Authorization/permissions"
+    assert asked in world.calls()
+
+
+def test_permissions_that_nobody_tells_stop_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    del world
+    for route in [route for route in standin.ROUTES if "permissions" in route]:
+        monkeypatch.delitem(standin.ROUTES, route)
+    assert DRIVER.account
+    *_, found = DRIVER.account(args())
+    assert (found.ok, found.needed) == (False, False)
+    assert found.value.startswith("unknown: Azure: ")
 
 
 def test_credentials_that_are_wrong_or_not_for_the_plugin_are_told(
@@ -86,6 +117,25 @@ def test_power_of_a_vm_that_is_gone_is_not_found(world: World) -> None:
         DRIVER.power(args(), f"{GROUP}/g/providers/Microsoft.Compute/virtualMachines/web", Power.STOP)
 
 
+def test_a_vm_is_found_by_its_id_or_by_its_name_in_the_group(world: World) -> None:
+    kinds = ("Compute/virtualMachines", "Network/networkInterfaces", "Network/publicIPAddresses")
+    vm, card, address = (f"{GROUP}/shop/providers/Microsoft.{kind}/old" for kind in kinds)
+    about = {"name": "old", "location": "westus2"}
+    own: dict[str, Any] = {"name": "first", "privateIPAddress": "10.0.0.4"}
+    world.put("virtualMachines", vm, {**about, "networkProfile": {"networkInterfaces": [{"id": card}]}})
+    world.put("networkInterfaces", card, {**about, "ipConfigurations": [own | {"publicIPAddress": {"id": address}}]})
+    world.put("publicIPAddresses", address, {**about, "ipAddress": "198.51.100.7"})
+    assert DRIVER.find
+    assert DRIVER.find(args(), vm) == DRIVER.find(args(resource_group="shop"), "old") == "198.51.100.7"
+    spare = own | {"privateIPAddress": "10.0.0.9"}
+    world.put("networkInterfaces", card, {**about, "ipConfigurations": [spare, own | {"primary": True}]})
+    assert DRIVER.find(args(), vm) == "10.0.0.4"
+    with pytest.raises(NotFoundError, match="was not found"):
+        DRIVER.find(args(), f"{vm}er")
+    with pytest.raises(UsageError, match="'old' is no VM's id at Azure"):
+        DRIVER.find(args(), "old")
+
+
 def test_only_what_bears_our_tag_is_an_orphan_and_a_group_with_more_in_it_stays(world: World) -> None:
     for owner, name in (("abc", "ours"), ("abcd", "theirs")):
         tags = {OWNER: owner, STACK: "prod", MACHINE: "web"}
@@ -110,7 +160,7 @@ def test_only_what_bears_our_tag_is_an_orphan_and_a_group_with_more_in_it_stays(
 
 def test_a_rule_has_sources_of_one_family_and_the_network_is_kept_out() -> None:
     both = spec(allow_cidrs=("203.0.113.0/24", "2001:db8::/32"))
-    rules = list(azure._rules(both, args(open_port=("53/udp",))))
+    rules = list(azure_network.rules(both, args(open_port=("53/udp",))))
     assert [
         (rule.access, rule.protocol, rule.destination_port_range, rule.source_address_prefix) for rule in rules
     ] == [

@@ -11,8 +11,9 @@ import pytest
 from infra.components import drivers
 from infra.components.drivers import openstack, openstack_api, rackspace
 from infra.components.drivers.openstack import OpenStackArgs
+from infra.components.ownership import name as name_of
 from infra.components.ownership import tags
-from infra.errors import PreCreateError, UsageError
+from infra.errors import NotFoundError, PreCreateError, UsageError
 from infra.machine import MachineSpec
 from tests.clouds import openstack as standin
 from tests.clouds.api import CA
@@ -76,13 +77,15 @@ def test_orphans_are_what_bears_our_tags_and_can_be_deleted_in_their_order(
 ) -> None:
     monkeypatch.setattr("tests.clouds.instances.remove", lambda *_: None)
     for number, whose in enumerate((OURS, THEIRS), start=1):
-        world.put("keypairs", openstack_api.plain_name(whose), {"name": openstack_api.plain_name(whose)})
+        world.put(
+            "keypairs", name_of(whose, *openstack_api.KEY_PAIR), {"name": name_of(whose, *openstack_api.KEY_PAIR)}
+        )
         world.put("servers", f"server-{number}", {"name": "web.1", "metadata": whose})
         for kind in ("security_groups", "ports", "floating_ips"):
             world.put(kind, f"{kind}-{number}", {"tags": openstack_api.tags(whose)})
     world.put("keypairs", "laptop", {"name": "laptop"})
     found = list(openstack_api.orphans(OpenStackArgs(), {"mctl-owner": OURS["mctl-owner"]}))
-    name = openstack_api.plain_name(OURS)
+    name = name_of(OURS, *openstack_api.KEY_PAIR)
     assert [(each.kind, each.id, each.stack, each.machine) for each in found] == [
         ("server", "server-1", "prod.eu", "web.1"),
         ("floating IP", "floating_ips-1", "prod.eu", "web.1"),
@@ -93,16 +96,27 @@ def test_orphans_are_what_bears_our_tags_and_can_be_deleted_in_their_order(
     for orphan in found:
         orphan.delete()
     assert world.left() == [
-        *("floating_ips/floating_ips-2", "keypairs/laptop", f"keypairs/{openstack_api.plain_name(THEIRS)}"),
+        *("floating_ips/floating_ips-2", "keypairs/laptop", f"keypairs/{name_of(THEIRS, *openstack_api.KEY_PAIR)}"),
         *("ports/ports-2", "security_groups/security_groups-2", "servers/server-2"),
     ]
 
 
-def test_a_key_pairs_name_is_one_that_nova_takes_and_tells_whose_it_is() -> None:
-    name = openstack_api.plain_name(OURS)
-    assert name == "mctl 0123456789abcdef prod_2eeu web_2e1"
-    assert openstack_api.named(name) == {key: OURS[key] for key in ("mctl-owner", "mctl-stack", "mctl-machine")}
-    assert openstack_api.named("mctl of mine") == {}
+def test_a_server_is_found_by_its_id_and_its_floating_ip_comes_first(world: World) -> None:
+    fixed, six = ({"addr": addr, "version": version} for addr, version in (("10.0.0.7", 4), ("2001:db8::7", 6)))
+    floating = {"addr": "198.51.100.7", "version": 4, "OS-EXT-IPS:type": "floating"}
+    world.put("servers", "server-7", {"name": "old", "addresses": {"private": [fixed, six, floating]}})
+    world.put("servers", "server-8", {"name": "alone", "addresses": {"private": [fixed, six]}})
+    place = OpenStackArgs()
+    assert (openstack_api.find(place, "server-7"), openstack_api.find(place, "server-8")) == (
+        "198.51.100.7",
+        "10.0.0.7",
+    )
+    assert openstack_api.find(OpenStackArgs(ip_version=6), "server-7") == "2001:db8::7"
+    with pytest.raises(NotFoundError) as error:
+        openstack_api.find(place, "server-9")
+    assert error.value.message == "openstack has no server server-9 in the project"
+    world.put("servers", "server-9", {"name": "booting"})
+    assert openstack_api.find(place, "server-9") == ""
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from infra.components import drivers
-from infra.components.drivers import vsphere
-from infra.errors import UsageError
+from infra.components.drivers import vsphere, vsphere_account
+from infra.errors import NotFoundError, UsageError
 from infra.machine import MachineSpec
 from tests.certificates import Authority
 from tests.clouds.api import CA
@@ -44,31 +44,41 @@ def tagged(world: World, number: int, name: str, vm: str = "") -> None:
 
 
 def test_orphans_are_what_bears_tags_of_ours_in_an_order_that_can_be_deleted(world: World) -> None:
-    tagged(world, 1, f"mctl.{OWNER}.prod.web.1", "vm-7")
+    tagged(world, 1, f"mctl.{OWNER}.prod..2eeu.web..2e1", "vm-7")
     tagged(world, 2, "mctl.fedcba9876543210.prod.web", "vm-8")
     tagged(world, 3, f"mctl.{OWNER}.prod")
     tagged(world, 4, "backup", "vm-9")
-    found = list(vsphere.orphans(args(), {"mctl-owner": OWNER}))
+    found = list(vsphere_account.orphans(args(), {"mctl-owner": OWNER}))
     assert [(each.kind, each.id) for each in found] == [
         ("VM", "uuid-vm-7"),
         ("tag", "t-1"),
         ("tag category", "c-1"),
     ]
-    assert {(each.stack, each.machine) for each in found} == {("prod", "web.1")}
+    assert {(each.stack, each.machine) for each in found} == {("prod.eu", "web.1")}
     for each in found[1:]:
         each.delete()
     assert "categories/c-1" not in world.left()
     assert "tags/t-1" not in world.left()
 
 
+def test_a_vm_is_found_by_its_managed_object_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put("vms", "uuid-7", {"name": "old", "moid": "vm-7", "tags": [], "defaultIpAddress": "198.51.100.7"})
+    monkeypatch.setattr("tests.clouds.instances.runs", lambda *_: True)
+    assert vsphere_account.find(args(), "vm-7") == "198.51.100.7"
+    monkeypatch.setattr("tests.clouds.instances.runs", lambda *_: False)
+    assert vsphere_account.find(args(), "vm-7") == ""
+    with pytest.raises(NotFoundError, match="'vm-8' does not exist"):
+        vsphere_account.find(args(), "vm-8")
+
+
 def test_no_session_is_left_open(world: World) -> None:
-    list(vsphere.account(args()))
+    list(vsphere_account.account(args()))
     calls = world.calls()
     assert calls.count("POST /api/session") == calls.count("DELETE /api/session") == 1
 
 
 def test_doctor_says_what_is_not_there(world: World) -> None:
-    found = {each.name: each for each in vsphere.account(args(network=("VM Network", "dmz"), cluster="c9"))}
+    found = {each.name: each for each in vsphere_account.account(args(network=("VM Network", "dmz"), cluster="c9"))}
     assert found["Account"].value.startswith("ops@vsphere.local at 127.0.0.1:")
     assert (found["Cluster"].ok, found["Cluster"].value) == (False, "there is no cluster c9")
     assert (found["Network"].ok, found["Network"].value) == (False, "there is no network dmz")
@@ -77,7 +87,7 @@ def test_doctor_says_what_is_not_there(world: World) -> None:
 
 def test_doctor_says_that_the_datastore_is_full(world: World) -> None:
     world.set_fault("full", ["ssd"])
-    assert [each.value for each in vsphere.account(args()) if not each.ok] == ["ssd, 0 MB free"]
+    assert [each.value for each in vsphere_account.account(args()) if not each.ok] == ["ssd, 0 MB free"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +103,7 @@ def test_doctor_says_why_nobody_gets_in(
 ) -> None:
     monkeypatch.setenv(variable, value)
     monkeypatch.delenv("VSPHERE_VCENTER", raising=False)
-    (found,) = vsphere.account(args())
+    (found,) = vsphere_account.account(args())
     assert (found.name, found.ok, found.value) == ("Credentials", False, said)
 
 
@@ -117,11 +127,11 @@ def test_a_certificate_is_checked_unless_the_vendors_variable_says_not_to(
     other = tmp_path / "other.pem"
     other.write_text(Authority().cert)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
-    (found,) = vsphere.account(args())
+    (found,) = vsphere_account.account(args())
     assert not found.ok
     assert "CERTIFICATE_VERIFY_FAILED" in found.value
     monkeypatch.setenv("VSPHERE_ALLOW_UNVERIFIED_SSL", "true")
-    assert all(each.ok for each in vsphere.account(args()))
+    assert all(each.ok for each in vsphere_account.account(args()))
 
 
 def test_the_guest_is_told_to_clear_what_holds_its_private_key() -> None:
