@@ -146,7 +146,9 @@ def test_stacks_at_s3_under_a_key_at_kms_open_without_a_passphrase(
     assert stacks_by_hand(first) == []
 
 
-def test_a_move_that_is_killed_anywhere_loses_nothing_and_the_same_command_ends_it(first: Shop, tmp_path: Path) -> None:
+def test_a_move_that_is_killed_anywhere_loses_nothing_and_the_same_command_ends_it(
+    first: Shop, second: Shop, tmp_path: Path
+) -> None:
     for name in ("build", "other"):
         done(first.mctl("create", name, *DAEMON))
     url = (tmp_path / "shared states").as_uri()
