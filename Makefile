@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 RUFF := .venv/bin/ruff
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo test lint types fix man bench
+.PHONY: help setup venv demo test lint types fix man docs bench
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | expand -t 8
@@ -31,9 +31,14 @@ fix: venv ## Mend what the style check can mend
 	$(RUFF) check --fix
 	$(RUFF) format
 
-man: venv ## Make the manual page and the providers' pages anew, after the command line or a driver has changed
+man: venv ## Make the generated pages of docs/ anew, after the command line, an error or a driver has changed
 	$(PYTHON) tools/man_page.py >docs/mctl.1
 	$(PYTHON) -m tools.provider_pages
+	$(PYTHON) -m tools.command_pages >docs/commands.md
+	$(PYTHON) -m tools.error_page >docs/troubleshooting.md
+
+docs: venv ## Build the documentation site into site/, its links and anchors checked
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 bench: setup ## Measure how fast it is, and against what
 	$(PYTHON) -m bench

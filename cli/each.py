@@ -50,8 +50,8 @@ def outcomes(names: Sequence[str], act: Act, *, there: bool = True) -> Iterator[
     """Give what came of each machine, in the order asked, as soon as it is known."""
     if len(names) == 1:
         with progress() as report:
-            error = side_by_side.attempt(act, names[0], report)
-        yield names[0], error
+            outcome = side_by_side.attempt(act, names[0], report)
+        yield names[0], outcome if isinstance(outcome, MctlError) else None
         return
     from infra.stacks import machines
 

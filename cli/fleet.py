@@ -47,7 +47,7 @@ def _failures(fleet: Fleet, mend: str) -> list[tuple[str, MctlError]]:
             lambda stack, tell: machines.bring(fleet.folder, stack, tell, mend=mend),
             report,
         )
-        return [(stack, error) for stack, error in outcomes if error]
+        return [(stack, error) for stack, error in outcomes if isinstance(error, MctlError)]
 
 
 def remove(name: str, mend: str) -> MctlError | None:

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Lock
+from typing import Any
 
 import psutil
 
@@ -25,8 +26,8 @@ from infra.errors import Interrupted, MctlError
 from infra.stacks.progress import Progress
 
 Report = Callable[[Progress], None]
-Work = Callable[[str, Report], object]
-Outcome = tuple[str, MctlError | None]
+Work = Callable[[str, Report], Any]
+Outcome = tuple[str, Any]  # what the work gave, or its MctlError
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 RUN_BYTES = 400 << 20  # what one run takes at its peak: this program, the Pulumi engine and its plugins
 TELLING = Lock()  # the engine's events are told in a thread of their own
@@ -45,28 +46,27 @@ def run(groups: Sequence[Sequence[str]], work: Work, report: Report) -> Iterator
         return
     missing = dict.fromkeys(names)
     with _Children() as children:
-        for name, error in children.outcomes(deque(groups), work, report):
+        for name, outcome in children.outcomes(deque(groups), work, report):
             del missing[name]
-            yield name, error
+            yield name, outcome
         for name in missing:
             yield name, _unfinished(name, stopped=children.stopped)
 
 
-def attempt(work: Work, name: str, report: Report) -> MctlError | None:
-    """Work on one name and give its failure, if any."""
+def attempt(work: Work, name: str, report: Report) -> Any:
+    """Work on one name and give what came of it, or its failure."""
     try:
-        work(name, report)
+        return work(name, report)
     except MctlError as error:
         return error
-    return None
 
 
-def _in_turn(names: Sequence[str], tried: Callable[[str], MctlError | None]) -> Iterator[Outcome]:
+def _in_turn(names: Sequence[str], tried: Callable[[str], Any]) -> Iterator[Outcome]:
     stopped = False
     for name in names:
-        error = _unfinished(name, stopped=True) if stopped else tried(name)
-        stopped = isinstance(error, Interrupted)
-        yield name, error
+        outcome = _unfinished(name, stopped=True) if stopped else tried(name)
+        stopped = isinstance(outcome, Interrupted)
+        yield name, outcome
 
 
 class _Children:
@@ -139,7 +139,7 @@ def _tell(outcomes: Connection, step: Progress) -> None:
         outcomes.send(step)
 
 
-def _attempt_all(work: Work, name: str, report: Report) -> MctlError | None:
+def _attempt_all(work: Work, name: str, report: Report) -> Any:
     """Attempt, and turn whatever else may happen into an error that can be sent."""
     try:
         return attempt(work, name, report)

@@ -17,6 +17,8 @@ from infra.errors import UsageError
 NAMESPACE = "mctl"
 # What begins the name of a secret of the config: a machine's SSH key, for those who have no file of it.
 LOGIN_KEY = "sshKey-"
+# Set for one run, as `mctl kill` does: drivers and plugins ask no guest, but switch it off.
+HARD_STOP = "MCTL_HARD_STOP"
 # docker-machine's rule for names, and a host name's (RFC 1123), so that a name is always a valid DNS label sequence.
 NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?")
 # A host name or a wildcard of one (RFC 5890, 2.3.1; RFC 6125, 6.4.3).

@@ -72,8 +72,12 @@ def parameters(verb: Any, chosen: list[Any]) -> Iterator[str]:
     for parameter in chosen:
         record = parameter.get_help_record(context(verb))
         if record:
-            flags = re.sub(r"<list\[(.+)\]>", r"<\1>...", record[0])
-            yield from (".TP", f".B {plain(flags)}", plain(record[1]))
+            yield from (".TP", f".B {plain(flags(record[0]))}", plain(record[1]))
+
+
+def flags(record: str) -> str:
+    """Say of an option that takes a list that it can be given more than once."""
+    return re.sub(r"<list\[(.+)\]>", r"<\1>...", record)
 
 
 def context(verb: Any) -> Any:

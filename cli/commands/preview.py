@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
-import typer
-
-from cli.options import Json, StackName
-from cli.output import as_json
-from cli.progress import progress
-
-SIGNS = {"create": "+", "update": "~", "replace": "+-", "delete": "-"}
+from cli.options import Diff, ExitCode, Json, Markdown, StackNames
 
 
 def preview(
-    name: StackName = None,
+    names: StackNames = None,
     *,
     json: Json = False,
+    markdown: Markdown = False,
+    diff: Diff = False,
+    exit_code: ExitCode = False,
 ) -> None:
-    """Say what `mctl up` would do, without doing it.
+    """Say what `mctl up` would do, without doing it: no lock is taken and no host is touched.
 
     Example: `mctl preview prod`
     """
-    from infra.stacks import lookup, machines
+    from cli import previews
+    from infra.stacks.previews import preview as look
 
-    with progress() as report:
-        changes = machines.preview(name or lookup.default(), report)
-    if json:
-        typer.echo(as_json([asdict(change) for change in changes]), nl=False)
-        return
-    for change in changes:
-        why = f"  ({', '.join(change.why)})" if change.why else ""
-        typer.echo(f"{SIGNS[change.op]:<2} {change.op:<8} {change.kind} {change.resource}{why}")
-    if not changes:
-        typer.echo("no changes")
+    previews.show(names, look, form=previews.form(json=json, markdown=markdown), diff=diff, exit_code=exit_code)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import typer
 
 from cli.options import Json, MachineName, Timeout
-from cli.output import as_json
+from cli.output import as_json, table
 
 
 def version(name: MachineName = None, *, timeout: Timeout = 10, json: Json = False) -> None:
-    """Show the version of mctl; with NAME, that of the machine's Docker Engine.
+    """Show the version of mctl, of the Pulumi engine and its plugins; with NAME, that of the machine's Docker Engine.
 
     Example: `mctl version web-1`
     """
     if name is None:
-        own = own_version()
-        typer.echo(as_json({"version": own}) if json else f"mctl version {own}\n", nl=False)
+        typer.echo(_all_versions(json=json), nl=False)
         return
     found = _engine_version(name, timeout)
     typer.echo(as_json({"name": name, "docker_version": found}) if json else f"{found}\n", nl=False)
@@ -26,6 +25,15 @@ def own_version() -> str:
     from importlib.metadata import version as installed
 
     return installed("mctl")
+
+
+def _all_versions(*, json: bool) -> str:
+    from infra.stacks.doctor import programs
+
+    own, found = own_version(), programs()
+    if json:
+        return as_json({"version": own, "programs": {finding.name: finding.value for finding in found}})
+    return f"mctl version {own}\n" + table([(finding.name, finding.value) for finding in found])
 
 
 def _engine_version(name: str, timeout: float) -> str:

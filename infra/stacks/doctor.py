@@ -48,8 +48,12 @@ def _home() -> Finding:
 
 def _kept_at_home() -> Iterator[Finding]:
     yield _passphrase()
-    yield _pulumi()
-    yield from _plugins()
+    yield from programs()
+
+
+def programs() -> list[Finding]:
+    """Say which Pulumi engine and which plugins are in use, with their versions, making none."""
+    return [_pulumi(), *_plugins()]
 
 
 def _passphrase() -> Finding:

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from infra.stacks.progress import MACHINE, owner
-from infra.stacks.store import Change
+from infra.stacks.steps import Change
 
 # What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py. Of others, what is known to take
 # none: some of what is left is changed in place too, but a warning too many loses nothing.
@@ -29,6 +29,11 @@ class Effect(IntEnum):
     RESTART = 5
     REPLACE = 6
     REMOVE = 7
+
+    @property
+    def action(self) -> str:
+        """Say it in one of the words create, update, restart, replace, delete."""
+        return ACTIONS.get(self, "update")
 
     @property
     def text(self) -> str:
@@ -54,6 +59,13 @@ TEXTS = {
     Effect.RESTART: "restarts the VM",
     Effect.REPLACE: "replaces the VM (its data is lost)",
     Effect.REMOVE: "removes the machine (its data is lost)",
+}
+
+ACTIONS = {
+    Effect.MAKE: "create",
+    Effect.RESTART: "restart",
+    Effect.REPLACE: "replace",
+    Effect.REMOVE: "delete",
 }
 
 

@@ -1,4 +1,4 @@
-"""What can be done with machines by name: create, up, refresh, preview, switch on and off, remove.
+"""What can be done with machines by name: create, up, refresh, remove.
 
 What failed or was stopped half-way is gone on with by the same command, and `remove` leaves nothing.
 """
@@ -6,7 +6,7 @@ What failed or was stopped half-way is gone on with by the same command, and `re
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from infra.stacks import caller, docker_context, program, project, records, shar
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
-from infra.stacks.store import Change, Stack
+from infra.stacks.store import Stack
 
 START_SECONDS = 240  # a reboot under software emulation takes a minute
 PROBE_SECONDS = 5
@@ -52,20 +52,34 @@ def create(spec: MachineSpec, stack: str, report: Report) -> Made:
 
 
 def _up_where_there_is_room(opened: Stack, spec: MachineSpec, report: Report) -> Mapping[str, Mapping[str, float]]:
-    """Bring up the stack with a new machine, in the next of its zones where one is full."""
+    """Bring up the stack with a new machine, and otherwise where there is no room for it as it is declared."""
     mend = f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it"
     full = drivers.load(spec.provider).no_capacity
-    left = list(spec.zones[spec.zones.index(spec.options["zone"]) + 1 :]) if spec.zones else []
+    left = alternatives(spec)
     while True:
         try:
             return opened.up(mend=mend)
         except StackError as error:
-            if not left or not any(words in error.message.lower() for words in full):
+            if not any(words in error.message.lower() for words in full) or not (other := next(left, None)):
                 raise
-        tried, zone = spec.options["zone"], left.pop(0)
-        report(Progress(spec.name, f"zone {tried} has no room: trying {zone}", notice=True))
-        spec = replace(spec, options={**spec.options, "zone": zone})
+        notice, spec = other
+        report(Progress(spec.name, notice, notice=True))
         project.declare(opened.folder, opened.name, spec)
+
+
+def alternatives(spec: MachineSpec) -> Iterator[tuple[str, MachineSpec]]:
+    """Give what to say and to declare where there is no room: the zones that are left, then all at the full price."""
+    tried = spec.options.get("zone")
+    for zone in spec.zones[spec.zones.index(tried) + 1 :] if spec.zones else ():
+        yield f"zone {tried} has no room: trying {zone}", replace(spec, options={**spec.options, "zone": zone})
+        tried = zone
+    driver = drivers.load(spec.provider)
+    args = drivers.read_args(driver, spec.name, spec.options)
+    if driver.spot and getattr(args, driver.spot[0]) and args.spot_fallback:
+        options = {key: value for key, value in spec.options.items() if key not in (*driver.spot, "spot_fallback")}
+        spec = replace(spec, options=options | ({"zone": spec.zones[0]} if spec.zones else {}))
+        yield "there is no spare capacity: the full price is paid", spec
+        yield from alternatives(spec)
 
 
 def up(name: str, report: Report) -> list[Record]:
@@ -118,11 +132,6 @@ def refresh(name: str, report: Report) -> list[Record]:
     opened = Stack(*locate(name), report)
     opened.refresh()
     return keep_records(opened, report)
-
-
-def preview(name: str, report: Report) -> list[Change]:
-    """Say what an `up` would do, doing nothing."""
-    return Stack(*locate(name), report, read=True).preview()
 
 
 def remove(name: str, report: Report) -> None:

@@ -19,8 +19,9 @@ from infra.stacks.store import Stack
 def find(provider: str, options: Mapping[str, Any], report: Report) -> list[Orphan]:
     """List them in an order in which they can be deleted.
 
-    What a stack may just be making is left out: one that another run is changing, and told so. Raises UsageError for a
-    provider that has none.
+    What a stack may just be making is left out, and told so: one that another run is changing. Where the state is not
+    on this computer its lock can't be seen, but the state itself says what was begun. It is read after the provider was
+    asked: what was being made then is still, or has its id. Raises UsageError for a provider that has none.
     """
     driver = drivers.load(provider)
     if not driver.orphans:
@@ -36,15 +37,16 @@ def find(provider: str, options: Mapping[str, Any], report: Report) -> list[Orph
     for stack in sorted({*project.stacks(folder), *(orphan.stack for orphan in found)}) if found else ():
         if any(map(locks.is_held, state_files.locks(folder, stack))):
             busy.add(stack)
-        else:
-            with suppress(NotFoundError):  # declared and never made, or gone
-                opened = Stack(folder, stack, report, read=True)
-                known |= {each.casefold() for each in opened.ids()}
-                # Whose lock is out of sight still writes what it begins before it asks the provider for it.
-                if not state_files.path(folder, stack) and opened.is_making():
-                    busy.add(stack)
-        if stack in busy:
             report(Progress("", f"stack {stack} is being changed: what is its is left out", notice=True))
+            continue
+        with suppress(NotFoundError):  # declared and never made, or gone
+            ids, has_begun = Stack(folder, stack, report, read=True).ids()
+            known |= {each.casefold() for each in ids}
+            if has_begun and not state_files.path(folder, stack):
+                busy.add(stack)
+                said = "is being changed, or its last run was killed: what is its is left out"
+                mend = f"mctl refresh {stack} settles it once no run is at work"
+                report(Progress("", f"stack {stack} {said}; {mend}", notice=True))
     # Azure spells an id in several ways, and no provider tells two apart by case alone.
     return [orphan for orphan in found if orphan.stack not in busy and orphan.id.casefold() not in known]
 

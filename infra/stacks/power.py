@@ -17,7 +17,7 @@ from infra.components import drivers
 from infra.components.drivers import Power
 from infra.components.ssh_command import SSH_FAILED
 from infra.errors import AlreadyError, HostError, NotFoundError, RecordError, StackError
-from infra.machine import MachineSpec
+from infra.machine import HARD_STOP, MachineSpec
 from infra.stacks import project, records
 from infra.stacks.machines import PROBE_SECONDS, await_docker, declaration, keep_records
 from infra.stacks.progress import Progress, Report
@@ -26,7 +26,6 @@ from infra.stacks.ssh import ssh_command
 from infra.stacks.states import STOPPED, probe
 from infra.stacks.store import Stack
 
-HARD_STOP = "MCTL_HARD_STOP"
 REBOOT = 'if [ "$(id -u)" = 0 ]; then shutdown -r now; else sudo -n shutdown -r now; fi'
 REBOOT_SECONDS = 5
 

@@ -100,7 +100,8 @@ class SecurityGroup(StandIn):
         return made, {}
 
     def change(self, world: World, facts: Facts, news: Facts) -> Facts:
-        self._set_rules(facts["id"], news)
+        if any(news.get(kind) != facts.get(kind) for kind in ("ingress", "egress")):
+            self._set_rules(facts["id"], news)
         return {}
 
     def _set_rules(self, group: str, news: Facts) -> None:

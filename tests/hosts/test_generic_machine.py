@@ -145,9 +145,11 @@ def test_an_address_that_is_added_gives_a_new_certificate_in_the_same_up(shop: S
     file.write_text(re.sub(r"^( *)- box\.example$", r"\g<0>\n\1- 192.0.2.99", file.read_text(), flags=re.MULTILINE))
     assert shop.mctl("preview", "box") == (
         0,
-        "+- replace  tls:index/certRequest:CertRequest box-server  (ipAddresses)\n"
-        "+- replace  tls:index/locallySignedCert:LocallySignedCert box-server  (certRequestPem)\n"
-        "~  update   command:remote:Command box-configure  (stdin)\n",
+        "STACK   MACHINE        WHAT HAPPENS\n"
+        "box     box       ~    restarts the engine (containers keep running)\n"
+        "  +- replace  tls:index/certRequest:CertRequest box-server  (ipAddresses)\n"
+        "  +- replace  tls:index/locallySignedCert:LocallySignedCert box-server  (certRequestPem)\n"
+        "  ~  update   command:remote:Command box-configure  (stdin)\n",
         "",
     )
     assert shop.mctl("up", "box").code == 0

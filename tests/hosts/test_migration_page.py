@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-
 import pytest
 
 from tests.container_hosts import ContainerHost
 from tests.docker_machine_store import DockerMachineStore
-from tests.hosts.shop import REPOSITORY, Shop
-
-PAGE = REPOSITORY / "docs" / "from-docker-machine.md"
-CHANGING = re.compile(r"\d+\.\d+\.\d+\.\d+|\d{4}-\d\d-\d\d| +")  # addresses, dates, and what lines columns up
-
-
-def blocks() -> list[tuple[str, str]]:
-    """Give each command of the page and the output that it shows."""
-    found = []
-    for block in re.findall(r"^```console\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL):
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, shown = step.partition("\n")
-            found.append((command, shown))
-    return found
-
-
-def same(text: str) -> str:
-    return CHANGING.sub("~", text)
+from tests.hosts.pages import follow
+from tests.hosts.shop import Shop
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +23,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, host: ContainerHost) -> Shop:
 
 
 def test_every_command_of_the_page_works_in_its_order_and_prints_what_it_shows(shop: Shop) -> None:
-    steps = blocks()
-    assert len(steps) >= 8
-    for command, shown in steps:
-        done = subprocess.run(
-            command, shell=True, cwd=shop.folder, env=shop.with_programs(), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"$ {command}\n{done.stderr}"
-        if shown:
-            assert same(done.stdout) == same(shown), command
+    assert follow("from-docker-machine.md", shop) >= 8
 
 
 def test_what_the_page_promises_of_the_file_holds(shop: Shop) -> None:

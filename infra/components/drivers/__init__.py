@@ -6,15 +6,15 @@ one table of the stand-in clouds in tests/. Nothing here imports pulumi or a clo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from infra import cloud_init
 from infra.components import files
+from infra.components.drivers.options import flag, from_environment, option, read_args
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec, suggest
@@ -22,6 +22,26 @@ from infra.machine import MachineSpec, suggest
 if TYPE_CHECKING:
     import pulumi
 
+__all__ = [
+    "ALIASES",
+    "EXTRAS",
+    "LIMIT",
+    "TABLE",
+    "About",
+    "Driver",
+    "Finding",
+    "Identity",
+    "Orphan",
+    "Power",
+    "Vm",
+    "bounded",
+    "flag",
+    "from_environment",
+    "load",
+    "names",
+    "option",
+    "read_args",
+]
 TABLE = {
     "aws": "infra.components.drivers.aws",
     "azure": "infra.components.drivers.azure",
@@ -168,10 +188,11 @@ class Driver:
     instance_id, Power), and returns once it is so; raises HostError, and NotFoundError where it is gone. is_local:
     the machine lives on this computer: it can't be handed to another, and there is nothing to go through.
     private_address: its VMs have one that can be reached. closes: its firewall lets in only `allow_cidrs`.
-    no_capacity: what the provider says where a zone is full, in small letters. account: says who one is there,
-    where, and which permissions or quotas are missing. policy: the least permissions, in the provider's own
-    notation. orphans: lists what bears these tags, in an order in which it can be deleted. find: gives the address
-    of an instance that is there, by its id; raises NotFoundError.
+    no_capacity: what the provider says where a zone is full, in small letters. spot: the options that ask for spare
+    capacity, the flag first; the option `spot_fallback` allows to do without where there is none. account: says who
+    one is there, where, and which permissions or quotas are missing. policy: the least permissions, in the
+    provider's own notation. orphans: lists what bears these tags, in an order in which it can be deleted. find:
+    gives the address of an instance that is there, by its id; raises NotFoundError.
     """
 
     name: str
@@ -186,6 +207,7 @@ class Driver:
     private_address: bool = False
     closes: bool = False
     no_capacity: tuple[str, ...] = ()
+    spot: tuple[str, ...] = ()
     account: Callable[[Any], Iterator[Finding]] | None = None
     policy: str = ""
     orphans: Callable[[Any, Mapping[str, str]], Iterator[Orphan]] | None = None
@@ -204,19 +226,6 @@ def bounded(opts: pulumi.ResourceOptions, **more: Any) -> pulumi.ResourceOptions
 
     limits = pulumi.CustomTimeouts(create=LIMIT, update=LIMIT, delete=LIMIT)
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(custom_timeouts=limits, **more))
-
-
-def option(
-    default: Any = MISSING,
-    *,
-    help: str,  # noqa: A002 - the word that every command line library uses
-    env: str = "",
-    aliases: tuple[str, ...] = (),
-    factory: Any = MISSING,
-) -> Any:
-    """Declare one driver option: a dataclass field that is also `--PROVIDER-FIELD` and an environment variable."""
-    metadata = {"help": help, "env": env, "aliases": aliases}
-    return field(default=default, default_factory=factory, metadata=metadata)
 
 
 def names() -> list[str]:
@@ -243,56 +252,3 @@ def load(provider: str) -> Driver:
             mend=f"uv tool install 'mctl[{EXTRAS.get(name, name)}]'",
         ) from None
     return driver
-
-
-def read_args(driver: Driver, machine: str, options: Mapping[str, Any]) -> Any:
-    """Turn declared options into the driver's args. Raises UsageError for an unknown, missing or ill-typed one."""
-    known = {f.name: f for f in fields(driver.args)}
-    for key in options:
-        if key not in known:
-            raise UsageError(
-                f"provider {driver.name} has no option {key!r}{suggest(key, list(known))}", machine=machine
-            )
-    hints = get_type_hints(driver.args)
-    values = {key: _typed(driver, machine, known[key], hints[key], value) for key, value in options.items()}
-    for key, declared in known.items():
-        required = declared.default is MISSING and declared.default_factory is MISSING
-        if required and key not in values:
-            raise UsageError(f"provider {driver.name} needs {flag(driver, declared)}", machine=machine)
-    return driver.args(**values)
-
-
-def flag(driver: Driver, declared: Field[Any]) -> str:
-    """Spell an option as the command line does: `--qemu-memory`."""
-    return f"--{driver.name}-{declared.name.replace('_', '-')}"
-
-
-def from_environment(driver: Driver) -> dict[str, str]:
-    """Give the options that the environment sets, by field name, as text."""
-    found = {}
-    for declared in fields(driver.args):
-        value = os.environ.get(declared.metadata["env"] or "", "")
-        if value:
-            found[declared.name] = value
-    return found
-
-
-def _typed(driver: Driver, machine: str, declared: Field[Any], hint: Any, value: Any) -> Any:
-    if get_origin(hint) is tuple:
-        kind = get_args(hint)[0]
-        items = value.split(",") if isinstance(value, str) else list(value)
-        return tuple(_typed(driver, machine, declared, kind, item) for item in items)
-    kind = "true or false" if hint is bool else f"a valid {hint.__name__}"
-    try:
-        if hint is bool:
-            return (
-                value
-                if isinstance(value, bool)
-                else {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
-            )
-        return hint(value)
-    except (ValueError, KeyError):
-        raise UsageError(
-            f"{flag(driver, declared)} {value!r} is not {kind}",
-            machine=machine,
-        ) from None

@@ -6,7 +6,6 @@ declared: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Stop_Start.html.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,10 @@ from pulumi_aws import ec2
 from pulumi_aws.ec2transitgateway import InstanceState
 
 from infra.components import firewall
-from infra.components.drivers import About, Driver, Identity, Vm, aws_account, bounded, option
+from infra.components.drivers import About, Driver, Identity, Vm, aws_account, aws_network, bounded, option
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import UsageError
-from infra.machine import MachineSpec
-
-HARD_STOP = "MCTL_HARD_STOP"
+from infra.machine import HARD_STOP, MachineSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +70,7 @@ class AwsArgs:
         help="Most to pay for spare capacity, in USD an hour; default: the usual price",
         aliases=("--amazonec2-spot-price",),
     )
+    spot_fallback: bool = option(default=False, help="Pay the full price where there is no spare capacity")
     use_private_address: bool = option(
         default=False, help="Reach it by its private address", aliases=("--amazonec2-use-private-address",)
     )
@@ -93,9 +91,9 @@ def vm(spec: MachineSpec, args: AwsArgs, identity: Identity | None, opts: pulumi
     provider = pulumi_aws.Provider(f"{spec.name}-aws", region=args.region, opts=opts)
     opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=provider))
     tags = {**_own_tags(spec.name, args.tags), **identity.tags, "Name": spec.name}
-    network = _network(args, pulumi.InvokeOutputOptions(provider=provider))
+    network = aws_network.network(args, pulumi.InvokeOutputOptions(provider=provider))
     key = ec2.KeyPair(f"{spec.name}-key", public_key=identity.user_public_key, tags=tags, opts=bounded(opts))
-    group = _security_group(spec, args, network.vpc, tags, opts)
+    group = aws_network.security_group(spec, args, network.vpc, tags, opts)
     instance = _instance(spec, args, identity, _Parts(key, group, network.subnet, tags), opts)
     power = _power(spec, args, instance, opts)
     # The instance's own outputs are older than its power.
@@ -115,66 +113,11 @@ def vm(spec: MachineSpec, args: AwsArgs, identity: Identity | None, opts: pulumi
     )
 
 
-class _Network(NamedTuple):
-    """None: the region's own."""
-
-    vpc: pulumi.Input[str] | None
-    subnet: pulumi.Input[str] | None
-
-
 class _Parts(NamedTuple):
     key: ec2.KeyPair
     group: ec2.SecurityGroup
     subnet: pulumi.Input[str] | None
     tags: Mapping[str, str]
-
-
-def _network(args: AwsArgs, opts: pulumi.InvokeOutputOptions) -> _Network:
-    if args.subnet_id:
-        vpc = args.vpc_id or ec2.get_subnet_output(id=args.subnet_id, opts=opts).vpc_id
-        return _Network(vpc, args.subnet_id)
-    if not args.vpc_id:
-        return _Network(None, None)
-    named = {"vpc-id": args.vpc_id} | ({"availability-zone": _zone(args)} if args.zone else {})
-    filters = [ec2.GetSubnetsFilterArgs(name=name, values=[value]) for name, value in named.items()]
-    return _Network(args.vpc_id, ec2.get_subnets_output(filters=filters, opts=opts).ids.apply(min))
-
-
-def _zone(args: AwsArgs) -> str:
-    return f"{args.region}{args.zone}" if len(args.zone) == 1 else args.zone
-
-
-def _security_group(
-    spec: MachineSpec,
-    args: AwsArgs,
-    vpc: pulumi.Input[str] | None,
-    tags: Mapping[str, str],
-    opts: pulumi.ResourceOptions,
-) -> ec2.SecurityGroup:
-    everyone4, everyone6 = _families(firewall.EVERYONE)
-    everywhere = ec2.SecurityGroupEgressArgs(
-        protocol="-1", from_port=0, to_port=0, cidr_blocks=everyone4, ipv6_cidr_blocks=everyone6
-    )
-    return ec2.SecurityGroup(
-        f"{spec.name}-firewall",
-        description="SSH and Docker of one machine",
-        vpc_id=vpc,
-        ingress=[_ingress(rule) for rule in firewall.rules(spec, args.open_port)],
-        egress=[everywhere],
-        tags=tags,
-        opts=bounded(opts),
-    )
-
-
-def _ingress(rule: firewall.Rule) -> ec2.SecurityGroupIngressArgs:
-    v4, v6 = _families(rule.sources)
-    return ec2.SecurityGroupIngressArgs(
-        protocol=rule.protocol, from_port=rule.port, to_port=rule.port, cidr_blocks=v4, ipv6_cidr_blocks=v6
-    )
-
-
-def _families(cidrs: Sequence[str]) -> tuple[list[str], list[str]]:
-    return [cidr for cidr in cidrs if ":" not in cidr], [cidr for cidr in cidrs if ":" in cidr]
 
 
 def _instance(
@@ -184,7 +127,7 @@ def _instance(
         f"{spec.name}-instance",
         ami=args.ami or _newest_image(args, pulumi.InvokeOutputOptions(provider=opts.provider)),
         instance_type=args.instance_type,
-        availability_zone=_zone(args) if args.zone else None,
+        availability_zone=aws_network.zone(args) if args.zone else None,
         subnet_id=parts.subnet,
         associate_public_ip_address=not spec.private_address_only,
         ipv6_address_count=1 if args.ipv6 else None,
@@ -288,39 +231,22 @@ ABOUT = About(
         "security group are free."
     ),
 )
-ACTIONS = (
-    *(f"Describe{what}" for what in ("Images", "InstanceTypeOfferings", "InstanceTypes", "Instances")),
-    *("DescribeInstanceAttribute", "DescribeInstanceCreditSpecifications", "DescribeKeyPairs"),
-    *("DescribeNetworkInterfaces", "DescribeSecurityGroups", "DescribeSpotInstanceRequests", "DescribeSubnets"),
-    *("DescribeTags", "DescribeVolumes", "DescribeVpcs", "CreateTags", "DeleteTags"),
-    *("ImportKeyPair", "DeleteKeyPair", "CreateSecurityGroup", "DeleteSecurityGroup"),
-    *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
-    *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"),
-    *("RunInstances", "StartInstances", "StopInstances", "TerminateInstances"),
-    *("ModifyInstanceAttribute", "ModifyInstanceMetadataOptions", "ModifyVolume", "MonitorInstances"),
-    *("UnmonitorInstances", "CancelSpotInstanceRequests"),
-)
-ALLOWED = [f"ec2:{action}" for action in ACTIONS] + ["sts:GetCallerIdentity", "servicequotas:GetServiceQuota"]
-PASSED = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
-POLICY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": ALLOWED, "Resource": "*"},
-            {"Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*", "Condition": PASSED},
-        ],
-    },
-    indent=2,
-)
 DRIVER = Driver(
     name="aws",
     args=AwsArgs,
     vm=vm,
     private_address=True,
     closes=True,
-    no_capacity=("insufficientinstancecapacity", "not supported in your requested availability zone"),
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    no_capacity=(
+        "insufficientinstancecapacity",
+        "not supported in your requested availability zone",
+        "spotmaxpricetoolow",
+        "maxspotinstancecountexceeded",
+    ),
+    spot=("request_spot_instance", "spot_price"),
     account=aws_account.account,
-    policy=POLICY,
+    policy=aws_account.POLICY,
     orphans=aws_account.orphans,
     find=aws_account.find,
     about=ABOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -23,6 +24,31 @@ ON_DEMAND_QUOTA, SPOT_QUOTA = "L-1216C47A", "L-34B43A08"
 ALIVE = ("pending", "running", "stopping", "stopped", "shutting-down")
 SECONDS, TRIES = 20, 4
 SAMPLE_KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPc2ZI6nZ1g8x5TKJjbqEcWZGlUcKbZZ6Nq9Ql4bEOcV"
+
+ACTIONS = (
+    *(f"Describe{what}" for what in ("Images", "InstanceTypeOfferings", "InstanceTypes", "Instances")),
+    *("DescribeInstanceAttribute", "DescribeInstanceCreditSpecifications", "DescribeKeyPairs"),
+    *("DescribeNetworkInterfaces", "DescribeSecurityGroups", "DescribeSpotInstanceRequests", "DescribeSubnets"),
+    *("DescribeTags", "DescribeVolumes", "DescribeVpcs", "CreateTags", "DeleteTags"),
+    *("ImportKeyPair", "DeleteKeyPair", "CreateSecurityGroup", "DeleteSecurityGroup"),
+    *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
+    *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"),
+    *("RunInstances", "StartInstances", "StopInstances", "TerminateInstances"),
+    *("ModifyInstanceAttribute", "ModifyInstanceMetadataOptions", "ModifyVolume", "MonitorInstances"),
+    *("UnmonitorInstances", "CancelSpotInstanceRequests"),
+)
+ALLOWED = [f"ec2:{action}" for action in ACTIONS] + ["sts:GetCallerIdentity", "servicequotas:GetServiceQuota"]
+PASSED = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ALLOWED, "Resource": "*"},
+            {"Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*", "Condition": PASSED},
+        ],
+    },
+    indent=2,
+)
 
 
 def image_filters(architectures: Sequence[str]) -> dict[str, list[str]]:
@@ -159,7 +185,8 @@ def _quota(client: Any, args: AwsArgs, needed: int) -> Iterator[Finding]:
     left = most - _vcpus(client, args.request_spot_instance)
     value = f"{left} of {most} vCPUs left"
     mend = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} --desired-value N"
-    yield Finding("Quota", ok=left >= needed, value=value, mend=mend)
+    can_do_without = args.request_spot_instance and args.spot_fallback
+    yield Finding("Quota", ok=left >= needed, value=value, mend=mend, needed=not can_do_without)
 
 
 def _vcpus(client: Any, spot: bool) -> int:  # noqa: FBT001 - it is one of two counts

@@ -66,6 +66,7 @@ class AzureArgs:
     no_public_ip: bool = option(default=False, help="Give it no public address: needs --private-address-only")
     dns: str = option("", help="DNS label of the public address", env="AZURE_DNS_LABEL")
     spot: bool = option(default=False, help="Use spare capacity, which Azure may take back", env="AZURE_SPOT")
+    spot_fallback: bool = option(default=False, help="Pay the full price where there is no spare capacity")
     open_port: tuple[str, ...] = option((), help="Port to open to everyone: PORT or PORT/udp (repeatable)")
 
 
@@ -204,6 +205,7 @@ DRIVER = Driver(
         "overconstrainedzonalallocationrequest",
         "skunotavailable",
     ),
+    spot=("spot",),
     account=azure_account.account,
     policy=azure_account.POLICY,
     orphans=azure_account.orphans,

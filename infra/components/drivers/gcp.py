@@ -62,6 +62,7 @@ class GcpArgs:
         env="GOOGLE_PREEMPTIBLE",
         aliases=("--google-preemptible", "--gcp-preemptible"),
     )
+    spot_fallback: bool = option(default=False, help="Pay the full price where there is no room for a Spot VM")
     tags: tuple[str, ...] = _option("tags", (), "Further network tag (repeatable)")
     labels: tuple[str, ...] = _option("labels", (), "Further label, KEY=VALUE (repeatable)")
     use_internal_ip: bool = _option(
@@ -210,6 +211,7 @@ DRIVER = Driver(
     private_address=True,
     closes=True,
     no_capacity=("does not have enough resources available", "zone_resource_pool_exhausted"),
+    spot=("spot",),
     account=gcp_account.account,
     policy=gcp_account.POLICY,
     orphans=gcp_account.orphans,

@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from infra.machine import HARD_STOP
 from infra.plugins.hypervisor import hyperv, qemu, virtualbox, vmwarefusion
 from infra.plugins.hypervisor import inputs as declared
 from infra.plugins.hypervisor.backend import Backend, Look
@@ -29,7 +30,6 @@ VERSION = "0.1.0"
 COMPUTED = (
     "address", "privateAddress", "sshPort", "dockerPort", "ports", "accelerator", "state", "instanceId"
 )  # fmt: skip
-HARD_STOP = "MCTL_HARD_STOP"  # set for one run, as `mctl kill` does: the guest is not asked
 BACKENDS: Mapping[str, Backend] = {
     "qemu": qemu, "virtualbox": virtualbox, "vmwarefusion": vmwarefusion, "hyperv": hyperv
 }  # fmt: skip

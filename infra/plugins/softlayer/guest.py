@@ -14,10 +14,10 @@ from typing import Any
 
 from SoftLayer import VSManager
 
+from infra.machine import HARD_STOP
 from infra.plugins.server import PluginError
 from infra.plugins.softlayer import api
 
-HARD_STOP = "MCTL_HARD_STOP"  # set for one run, as `mctl kill` does: the guest is not asked
 GUEST_SECONDS = 90.0
 LIMIT_SECONDS = 1200.0  # where the engine sets no limit
 MB_IN_GB = 1024

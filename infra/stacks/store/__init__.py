@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +20,10 @@ from pulumi.automation._stack import StackInitMode
 
 from infra.errors import MctlError, NotFoundError, StackLockedError
 from infra.machine import MachineSpec
-from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, shared, state_files
+from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, shared, state_files, steps
 from infra.stacks.home import home
 from infra.stacks.progress import MACHINE, Progress, Report, Watcher
+from infra.stacks.steps import SIGNATURE, Change, Drift
 from infra.stacks.store.process import Engine
 from infra.stacks.store.workspace import Opened, Workspace, environment, install_official
 
@@ -45,19 +45,7 @@ PASSING = re.compile(
 )
 PASSING_SECONDS = (1, 2, 4, 8, 16)
 AGAIN = "run the same command again"
-# Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go
-SIGNATURE = "4dabf18193072939515e22adb298388d"
 RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One resource that an `up` would touch. op: create, update, replace, delete. why: the properties that differ."""
-
-    resource: str
-    kind: str
-    op: str
-    why: tuple[str, ...]
 
 
 class Stack:
@@ -158,23 +146,32 @@ class Stack:
 
     def preview(self, instead: Mapping[str, MachineSpec] | None = None) -> list[Change]:
         """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere."""
+        return self._planned(instead)[0]
+
+    def drift(self) -> tuple[list[Change], list[Drift]]:
+        """Say what an `up` would do about the world as it is now, and what of it is otherwise than when it was made."""
+        return self._planned(refresh=True)
+
+    def _planned(
+        self, instead: Mapping[str, MachineSpec] | None = None, *, refresh: bool | None = None
+    ) -> tuple[list[Change], list[Drift]]:
         changes: dict[str, Change] = {}
+        drifted: list[Drift] = []
         self._instead = dict(instead or {})
 
         watcher = self._watcher(lambda _step: None)  # what would be done is no progress
 
         def note(event: auto.EngineEvent) -> None:
             watcher(event)
-            if event.resource_pre_event:
-                step = event.resource_pre_event.metadata
-                if step.op.value in ("create", "update", "replace", "delete"):
-                    parts = step.urn.split("::")
-                    changes[step.urn] = Change(parts[-1], step.type, step.op.value, tuple(step.diffs or ()))
+            if event.resource_pre_event and (change := steps.change(event.resource_pre_event.metadata)):
+                changes[event.resource_pre_event.metadata.urn] = change
+            if event.res_outputs_event and (drift := steps.drift(event.res_outputs_event.metadata)):
+                drifted.append(drift)
 
         with self._failures(f"mctl preview {self.name}", watcher):
-            self._stack.preview(on_event=note, color="never")
+            self._stack.preview(on_event=note, color="never", refresh=refresh)
         self._instead = {}
-        return list(changes.values())
+        return list(changes.values()), drifted
 
     def destroy(self, *machine: str) -> None:
         """Remove everything in the stack, or one machine's part of it. machine: every name that it may have there."""
@@ -193,12 +190,8 @@ class Stack:
 
     def settle(self) -> None:
         """Find what an interrupted run began to make, and take it into the stack state, or drop it where it is not."""
-        if self.is_making():
+        if _has_begun(self._state()):
             self.refresh()
-
-    def is_making(self) -> bool:
-        """Tell whether a run has begun to make something, and has not written down what came of it."""
-        return any(op["type"] == "creating" for op in self._state().get("pending_operations") or [])
 
     def machines(self) -> list[dict[str, Any]]:
         """Read the outputs of each declared machine that was made, secrets included.
@@ -269,9 +262,13 @@ class Stack:
         """Tell whether the stack holds anything."""
         return bool(self._state().get("resources"))
 
-    def ids(self) -> set[str]:
-        """Give the providers' ids of all that the stack state has, also of what is about to be deleted."""
-        return {resource["id"] for resource in self._state().get("resources") or [] if resource.get("id")}
+    def ids(self) -> tuple[set[str], bool]:
+        """Give the providers' ids of all that the stack state has, also of what is about to be deleted.
+
+        And tell whether the making of more has begun, and not ended: such has no id yet.
+        """
+        state = self._state()
+        return {resource["id"] for resource in state.get("resources") or [] if resource.get("id")}, _has_begun(state)
 
     def _resources(self, *kinds: str) -> list[dict[str, Any]]:
         return [resource for resource in self._state().get("resources") or [] if resource["type"] in kinds]
@@ -375,6 +372,10 @@ class Stack:
 
 def _holders(error: Exception) -> str:
     return ", ".join(locks.holders(str(error))) or "another run"
+
+
+def _has_begun(state: Mapping[str, Any]) -> bool:
+    return any(operation["type"] == "creating" for operation in state.get("pending_operations") or [])
 
 
 def _is_made(machine: dict[str, Any]) -> bool:

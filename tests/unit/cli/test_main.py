@@ -1,4 +1,5 @@
 import inspect
+import json
 import os
 import pty
 import re
@@ -6,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from infra.errors import MctlError
 from infra.stacks import records
 from tests.cli_runner import PROGRAM, Ran, Run, in_process
 from tests.stack_outputs import outputs
+from tests.unit.infra.stacks.test_pulumi_program import pulumi
 
 PANELS = ("Machines", "Connect", "Stacks", "This computer")
 UNKNOWN = 'Error: machine "nope" does not exist\n  hint: mctl ls, or mctl create nope\n'
@@ -69,8 +72,26 @@ def test_help_of_what_is_no_verb_is_a_usage_error(mctl: Run) -> None:
 
 
 def test_version_is_that_of_the_package(mctl: Run) -> None:
-    assert mctl("--version") == mctl("-v") == mctl("version") == Ran(0, "mctl version 0.1.0\n", "")
-    assert mctl("version", "--json") == Ran(0, '{\n    "version": "0.1.0"\n}\n', "")
+    assert mctl("--version") == mctl("-v") == Ran(0, "mctl version 0.1.0\n", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+def test_version_names_the_pulumi_engine_and_the_plugins(
+    mctl: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("MCTL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("MCTL_OFFLINE", "1")
+    engine = pulumi(tmp_path / "bin", "v3.300.1")
+    told = {
+        "Pulumi engine": f"3.300.1, PATH: {engine}",
+        "Plugin tls": f"{version('pulumi-tls')}, mctl's own: the official one can't be had",
+        "Plugin command": f"{version('pulumi-command')}, mctl's own: the official one can't be had",
+    }
+    lines = "".join(f"{name:<17}{value}\n" for name, value in told.items())
+    assert mctl("version") == Ran(0, f"mctl version 0.1.0\n{lines}", "")
+    ran = mctl("version", "--json")
+    assert (ran.code, json.loads(ran.out), ran.err) == (0, {"version": "0.1.0", "programs": told}, "")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from infra.stacks import effects
 from infra.stacks.effects import Effect
-from infra.stacks.store import Change
+from infra.stacks.steps import Change
 
 VM, COMMAND, MACHINE = "hypervisor:index:VirtualMachine", "command:remote:Command", "mctl:infra:Machine"
 

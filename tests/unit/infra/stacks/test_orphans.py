@@ -14,8 +14,9 @@ from infra.components.drivers.digitalocean import DigitalOceanArgs
 from infra.components.ownership import OWNER
 from infra.errors import NotFoundError
 from infra.machine import MachineSpec
-from infra.stacks import orphans, project
+from infra.stacks import orphans, project, state_files
 from infra.stacks.owner import owner
+from infra.stacks.progress import Progress
 from tests.cli_runner import mctl_home
 
 __all__ = ["mctl_home"]
@@ -29,13 +30,10 @@ class Opened:
         assert read
         if name not in STATES:
             raise NotFoundError(f"stack {name} does not exist")
-        self._ids = STATES[name]
+        self._ids, self._has_begun = STATES[name], name == "prod"
 
-    def ids(self) -> set[str]:
-        return self._ids
-
-    def is_making(self) -> bool:
-        return "i-1" in self._ids
+    def ids(self) -> tuple[set[str], bool]:
+        return self._ids, self._has_begun
 
 
 def orphan(id: str, stack: str) -> Orphan:  # noqa: A002 - the field's word
@@ -51,34 +49,47 @@ def folder(mctl_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def find(monkeypatch: pytest.MonkeyPatch, by_owner: Mapping[str, list[Orphan]]) -> list[str]:
-    """Ask a provider that has this of each owner."""
+@pytest.fixture
+def provider(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    there = [orphan("i-1", "prod"), orphan("i-2", "of-a-teammate"), orphan("i-3", "prod"), orphan("i-4", "gone")]
 
     def listed(_args: Any, tags: Mapping[str, str]) -> Iterator[Orphan]:
-        assert list(tags) == [OWNER]
-        yield from by_owner.get(tags[OWNER], [])
+        assert tags == {OWNER: owner(folder)}
+        yield from there
 
     driver = Driver(name="cloud", args=DigitalOceanArgs, vm=lambda *_: pytest.fail("made"), orphans=listed)
     monkeypatch.setattr(drivers, "load", lambda _provider: driver)
-    return [each.id for each in orphans.find("cloud", {}, lambda _progress: None)]
+    return "cloud"
 
 
-def test_only_what_no_stack_of_the_state_knows_of_was_left_behind(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_only_what_no_stack_of_the_state_knows_of_was_left_behind(provider: str) -> None:
+    """That a run was killed is no matter here: the lock says that nobody is at work."""
+    found = orphans.find(provider, {}, lambda _progress: None)
+    assert [each.id for each in found] == ["i-3", "i-4"]
+
+
+def test_what_a_create_on_another_computer_has_begun_is_no_orphan(
+    provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = [orphan("i-1", "prod"), orphan("i-2", "of-a-teammate"), orphan("i-3", "prod"), orphan("i-4", "gone")]
-    assert find(monkeypatch, {owner(folder): there}) == ["i-3", "i-4"]
+    monkeypatch.setattr(state_files, "path", lambda _folder, _stack: "")  # as of a bucket
+    told: list[Progress] = []
+    found = orphans.find(provider, {}, told.append)
+    assert [each.id for each in found] == ["i-4"]
+    assert [progress.text for progress in told if progress.notice] == [
+        "stack prod is being changed, or its last run was killed: what is its is left out; "
+        "mctl refresh prod settles it once no run is at work"
+    ]
 
 
 def test_a_stack_whose_state_was_moved_is_searched_for_by_the_id_that_it_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.declare_settings(folder, "prod", {project.OWNER: "before"})
-    known = {"before": [orphan("i-1", "prod"), orphan("i-5", "prod")], owner(folder): [orphan("i-6", "gone")]}
-    assert sorted(find(monkeypatch, known)) == ["i-5", "i-6"]
+    there = {"before": [orphan("i-1", "prod"), orphan("i-5", "prod")], owner(folder): [orphan("i-6", "gone")]}
 
+    def listed(_args: Any, tags: Mapping[str, str]) -> Iterator[Orphan]:
+        yield from there[tags[OWNER]]
 
-def test_what_a_run_somewhere_else_is_just_making_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.set_backend(folder, "s3://team")  # whose locks are out of sight
-    there = [orphan("i-3", "prod"), orphan("i-4", "gone")]
-    assert find(monkeypatch, {owner(folder): there}) == ["i-4"]
+    driver = Driver(name="cloud", args=DigitalOceanArgs, vm=lambda *_: pytest.fail("made"), orphans=listed)
+    monkeypatch.setattr(drivers, "load", lambda _provider: driver)
+    assert {each.id for each in orphans.find("cloud", {}, lambda _progress: None)} == {"i-5", "i-6"}

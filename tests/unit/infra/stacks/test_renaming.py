@@ -75,7 +75,7 @@ def ends(folder: Path) -> None:
     assert records.names() == ["crate"]
     assert records.load("crate").created == LONG_AGO
     assert project.machines(folder, "prod") == {
-        "crate": {"provider": "generic", "options": {"ip_address": "192.0.2.7"}}
+        "crate": {"made_as": "box", "provider": "generic", "options": {"ip_address": "192.0.2.7"}}
     }
 
 

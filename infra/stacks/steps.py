@@ -1,0 +1,124 @@
+"""What the events of a preview say of each resource: what an `up` would do with it, why, and which values differ.
+
+Secrets are masked by the engine already: it was not asked to show any.
+Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/events.go
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import ndiff
+from typing import Any
+
+OPS = ("create", "update", "replace", "delete")
+# How the engine writes a secret, and what is known only once something is made.
+# Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "[secret]"  # noqa: S105 - it is what stands in its place
+UNKNOWN = re.compile(r"04da6b54-80e4-46f7-96ec-b56ff0[0-9a-f]{6}")
+NOT_YET = "(not known yet)"
+END_OF_TEXT = re.compile(r"MCTL_END_[0-9a-f]{16}")  # in our scripts; it differs with the text that it ends
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One property that differs. lines: of the value as text, those that go (`- …`) and those that come (`+ …`)."""
+
+    property: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that an `up` would touch. op: create, update, replace, delete. why: the properties that differ.
+
+    replaces: those of them that can't be changed in place.
+    """
+
+    resource: str
+    kind: str
+    op: str
+    why: tuple[str, ...]
+    replaces: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Give the properties that make it necessary."""
+        return self.replaces or self.why
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One thing in the world that is otherwise than when it was made. what: `gone`, or what differs, in words.
+
+    mend: the command that mends it where an `up` does not.
+    """
+
+    resource: str
+    kind: str
+    what: str
+    mend: str = ""
+
+
+def change(step: Any) -> Change | None:
+    """Read one step that the engine plans (`StepEventMetadata`); None where it leaves the resource as it is."""
+    op = _op(step)
+    if op not in OPS:
+        return None
+    why = tuple(step.diffs or ())
+    differing = tuple(_differences(step, why)) if op in ("update", "replace") else ()
+    return Change(step.urn.rpartition("::")[2], step.type, op, why, tuple(step.keys or ()), differing)
+
+
+def drift(step: Any) -> Drift | None:
+    """Read one step that has looked at a resource; None where that is as it was made."""
+    if _op(step) != "refresh" or not step.old:
+        return None
+    resource = step.urn.rpartition("::")[2]
+    if not step.new:
+        return Drift(resource, step.type, "gone")
+    before, after = (state.outputs or {} for state in (step.old, step.new))
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name) and name[:2] != "__")
+    said = [f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}" for name in names]
+    return Drift(resource, step.type, "; ".join(said)) if said else None
+
+
+def _op(step: Any) -> str:
+    return str(getattr(step.op, "value", step.op))
+
+
+def _differences(step: Any, paths: Iterable[str]) -> Iterable[Difference]:
+    """Compare what the engine found to differ: as inputs, where either state has such a one, else as outputs."""
+    for name in dict.fromkeys(re.split(r"[.\[]", path)[0] for path in paths):
+        states = [step.old, step.new]
+        part = "inputs" if any(name in _part(state, "inputs") for state in states) else "outputs"
+        before, after = (_text(_part(state, part).get(name)).splitlines() for state in states)
+        lines = tuple(line for line in ndiff(before, after) if line[0] in "-+" and not END_OF_TEXT.search(line))
+        yield Difference(name, lines or tuple(f"~ {line}" for line in after))
+
+
+def _part(state: Any, part: str) -> Mapping[str, Any]:
+    return getattr(state, part, None) or {}
+
+
+def _short(value: Any) -> str:
+    text = " ".join(_text(value).split())
+    return "nothing" if value is None else text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    value = _masked(value)
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return UNKNOWN.sub(NOT_YET, text)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return SECRET if SIGNATURE in value else {key: _masked(item) for key, item in value.items()}
+    return [_masked(item) for item in value] if isinstance(value, list) else value

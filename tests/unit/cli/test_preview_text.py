@@ -1,0 +1,108 @@
+"""Previews as text and as the body of a comment."""
+
+from __future__ import annotations
+
+from cli import preview_text
+from infra.stacks.previews import Preview, Touched
+from infra.stacks.steps import Change, Difference, Drift
+
+VM = Change(
+    "web-vm",
+    "aws:ec2/instance:Instance",
+    "replace",
+    ("ami", "tags"),
+    ("ami",),
+    (Difference("ami", ("- ami-1", "+ ami-2")),),
+)
+CONFIGURE = Change("web-configure", "command:remote:Command", "update", ("stdin",))
+WEB = Touched("web", "replace", "replaces the VM (its data is lost)", (VM, CONFIGURE))
+BAD = Preview("bad", error='no | credentials\n```\n<b>"x"</b>', mend="mctl doctor")
+
+
+def test_a_table_has_machines_first_and_their_resources_below_and_folds_what_is_unchanged() -> None:
+    previews = [Preview("prod", (WEB,), 3), Preview("dev", (), 1), BAD]
+    assert preview_text.text(previews, diff=False) == (
+        "STACK   MACHINE           WHAT HAPPENS\n"
+        "prod    web          +-   replaces the VM (its data is lost)\n"
+        "  +- replace  aws:ec2/instance:Instance web-vm  (ami)\n"
+        "  ~  update   command:remote:Command web-configure  (stdin)\n"
+        "prod    3 machines        unchanged\n"
+        "dev     1 machine         unchanged\n"
+        "bad                       could not be previewed\n"
+    )
+
+
+def test_no_change_anywhere_is_two_words() -> None:
+    assert preview_text.text([Preview("prod", (), 3), Preview("dev")], diff=False) == "no changes\n"
+    assert (
+        preview_text.markdown([Preview("prod", (), 3)], diff=False)
+        == "### No changes\n\nUnchanged: prod: 3 machines\n\n"
+    )
+
+
+def test_values_are_shown_where_they_are_asked_for() -> None:
+    said = preview_text.text([Preview("prod", (WEB,))], diff=True)
+    assert "web-vm  (ami)\n       ami:\n       -   ami-1\n       +   ami-2\n" in said
+
+
+def test_drift_says_what_differs_and_what_mends_it() -> None:
+    drift = (
+        Drift("web-vm", "aws:ec2/instance:Instance", "gone"),
+        Drift("web", "host", "daemon.json differs", "mctl provision web"),
+    )
+    said = preview_text.text([Preview("prod", (Touched("web", "", "", (), drift),))], diff=False)
+    assert said == (
+        "STACK   MACHINE        WHAT HAPPENS\n"
+        "prod    web       ?    drifted\n"
+        "  ?  aws:ec2/instance:Instance web-vm: gone\n"
+        "  ?  host web: daemon.json differs (mend: mctl provision web)\n"
+    )
+
+
+def test_a_comment_has_a_table_then_errors_then_folded_details() -> None:
+    assert preview_text.markdown([Preview("prod", (WEB,), 2), BAD], diff=True) == (
+        "### 1 of 2 stacks would change, 1 stack could not be previewed\n\n"
+        "| Stack | Machine | | What happens | Because of |\n"
+        "|---|---|---|---|---|\n"
+        "| prod | web | +- | replaces the VM (its data is lost) | ami |\n\n"
+        "Unchanged: prod: 2 machines\n\n"
+        "**bad** could not be previewed:\n\n"
+        '````\nno | credentials\n```\n<b>"x"</b>\nhint: mctl doctor\n````\n\n'
+        "<details><summary>prod / web</summary>\n\n"
+        "```\n+- replace  aws:ec2/instance:Instance web-vm  (ami)\n"
+        "~  update   command:remote:Command web-configure  (stdin)\n```\n"
+        "```diff\n@@ web-vm\nami:\n-   ami-1\n+   ami-2\n@@ web-configure\n```\n\n"
+        "</details>\n"
+    )
+
+
+def test_a_long_comment_leaves_details_out_by_whole_machines_and_says_so() -> None:
+    lines = tuple(f"+ {number} {'x' * 90}" for number in range(100))
+    change = Change("web-vm", "vm", "update", ("user_data",), (), (Difference("user_data", lines),))
+    machines = tuple(Touched(f"web-{number}", "update", "in place", (change,)) for number in range(20))
+    said = preview_text.markdown([Preview("prod", machines)], diff=True)
+    assert len(said) < 65_536
+    assert [line for line in said.splitlines() if line.startswith("| prod |")] == [
+        f"| prod | web-{number} | ~ | in place | user_data |" for number in range(20)
+    ]
+    kept = said.count("<details>")
+    assert 0 < kept < 20
+    assert said.count("</details>") == kept
+    assert said.count("```") == 4 * kept
+    assert said.endswith(f"\nThe details of {20 - kept} machines are too long for this comment.\n")
+
+
+def test_a_table_that_is_too_long_ends_with_a_whole_row_and_says_how_many_are_missing() -> None:
+    machines = tuple(Touched(f"web-{number}", "update", "in place", (CONFIGURE,)) for number in range(3000))
+    said = preview_text.markdown([Preview("prod", machines), BAD], diff=False)
+    assert len(said) < 65_536
+    rows = [line for line in said.splitlines() if line.startswith("| prod")]
+    assert all(row.count("|") == 6 for row in rows)
+    assert f"\n… and {3000 - len(rows)} more machines: too many for one comment.\n" in said
+    assert "**bad** could not be previewed" in said
+
+
+def test_long_errors_are_shortened() -> None:
+    said = preview_text.markdown([Preview(f"s{number}", error="x" * 20_000) for number in range(10)], diff=False)
+    assert len(said) < 20_000
+    assert said.count("x…\n") == 10
