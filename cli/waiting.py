@@ -13,7 +13,7 @@ from infra.errors import UsageError
 
 FOREVER = "forever"
 VERBS = (
-    *("create", "import", "start", "stop", "restart", "kill", "set", "rename", "upgrade", "provision", "rm"),
+    *("create", "import", "start", "stop", "restart", "kill", "set", "rename", "upgrade", "provision", "scale", "rm"),
     *("regenerate-certs", "up", "refresh"),
 )
 Wait = Annotated[

@@ -17,12 +17,24 @@ packages_missing() {
     done
 }
 
-# What single tests are skipped without: the shells that read what `mctl env` prints, a check of the host scripts, and
-# what copies and mounts.
+# What single tests are skipped without: the shells that read what `mctl env` prints, a check of the host scripts,
+# what copies and mounts, and the server of a shared backend.
 extras_missing() {
     for program in zsh fish tcsh busybox shellcheck rsync sshfs; do
         command -v "$program" >/dev/null || echo "$program"
     done
+    for program in /usr/lib/postgresql/*/bin/initdb; do
+        [ -x "$program" ] || echo postgresql
+    done
+}
+
+# Debian's package would make a cluster of its own and start it: https://manpages.debian.org/pg_createcluster
+without_cluster() {
+    conf=/etc/postgresql-common/createcluster.conf
+    if [ ! -e "$conf" ]; then
+        $as_root mkdir -p "${conf%/*}"
+        echo "create_main_cluster = false" | $as_root tee "$conf" >/dev/null
+    fi
 }
 
 can_install() {
@@ -37,6 +49,7 @@ install_packages() {
     fi
     echo "setup: installing $*" >&2
     log=$(mktemp)
+    case " $* " in *" postgresql "*) without_cluster ;; esac
     if ! apt_install "$@" >"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
         fail "apt could not install $*: mend what it says above (all of it: $log) and try again"

@@ -36,6 +36,9 @@ def attach(url: str, secret: str, report: Report) -> list[Record]:
         kept += keep_records(Stack(folder, stack, report, read=True, variables=variables), report)
     if secret:
         passphrase.keep(secret)
+    providers = {project.secrets_provider(folder, stack) for stack in found}
+    if shared.is_shared(folder) and len(providers) == 1 and any(providers):
+        project.set_secrets_provider(folder, *providers)
     for stack in _recorded(folder) - set(found):
         _forget(folder, stack)
     return kept

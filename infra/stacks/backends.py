@@ -141,7 +141,8 @@ def _re_encrypt(stack: Stack, provider: str, note: _Note) -> None:
         raise
     if (stack.secrets(), _digest(stack.deployment())) != (secrets, state):
         raise StackError(f"stack {stack.name} reads otherwise with its new key", mend=AGAIN)
-    stack.publish()
+    if stack.has_resources():
+        stack.publish()
 
 
 def _begin(folder: Path, here: str, url: str, note: _Note, report: Report) -> None:

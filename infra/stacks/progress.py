@@ -21,7 +21,7 @@ MACHINE = "mctl:infra:Machine"
 # What the engine puts before a reason, and lines of its that are none.
 BEFORE = re.compile(r"^(error: |rpc error: code = \w+ desc = |\* |\d+\) )+")
 RUNNING = ': running "'  # and then the whole script
-NO_REASON = re.compile(r"sdk-|----|\d+ errors? occurred:$")
+NO_REASON = re.compile(r"sdk-|----|\d+ errors? occurred:$|SDK \S+ \S+ WARN ")
 STEPS = {
     "hypervisor:index:VirtualMachine": {
         "create": "Creating the virtual machine",

@@ -6,30 +6,23 @@ edit. `ls` reads it too, so what is imported slowly is imported where it is need
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import infra
 from infra.authority import ADOPTED as ADOPTED_GENERATION
 from infra.authority import AuthoritySpec
-from infra.errors import MctlError, UsageError
+from infra.errors import UsageError
 from infra.groups import Group, expand, leave_out, part_number, put_own, read_groups
 from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec, SwarmSpec
-from infra.stacks.home import around, home
+from infra.stacks.home import around
+from infra.stacks.home_project import PROJECT as PROJECT
+from infra.stacks.home_project import PROVIDER, home_project
+from infra.stacks.yaml_files import as_yaml, one_editor, parse, read, write, write_settings
 
-if TYPE_CHECKING:
-    from ruamel.yaml import YAML
-
-PROJECT = "mctl"
 KEY = "mctl:machines"
 GROUPS = "mctl:groups"
 PART_OF = "mctl:partOf"
@@ -42,9 +35,7 @@ FORMERLY, MADE_AS = "formerly", "made_as"
 BY_PASSPHRASE = "passphrase"  # noqa: S105 - the kind, not the word
 OUR_KEYS = {KEY, GROUPS, PART_OF, SWARM, AUTHORITY, ADOPTED, OWNER}
 REQUIRED = ("name", "runtime")
-PROVIDER = "secretsprovider"
 SECRETS = {"encryptionsalt", "encryptedkey", PROVIDER}
-OURS = r"^(?:  )?(url|secretsprovider): (\S+)$"  # what a Pulumi.yaml that we wrote keeps of what was set there
 
 
 def find_project() -> Path:
@@ -55,11 +46,11 @@ def find_project() -> Path:
     for folder in map(Path, around()):
         file = folder / "Pulumi.yaml"
         if file.is_file():
-            settings = _read(file)
+            settings = read(file)
             if settings.get("name") in (PROJECT, None):
                 _check(file, settings)
                 return folder
-    return _home_project()
+    return home_project()
 
 
 def stacks(project: Path) -> list[str]:
@@ -113,7 +104,7 @@ def parts(project: Path, fleet: str) -> list[str]:
 
 def was_opened(project: Path, stack: str) -> bool:
     """Tell whether a stack's file has what opens its secrets, which the engine writes when it makes a stack."""
-    return not SECRETS.isdisjoint(_read(_file(project, stack)))
+    return not SECRETS.isdisjoint(read(_file(project, stack)))
 
 
 def stack_of(project: Path, machine: str) -> str | None:
@@ -205,7 +196,7 @@ def own_path(project: Path, path: str) -> str:
 
 def backend(project: Path) -> str:
     """Give the URL of the backend that the project itself names, or nothing."""
-    return str((_read(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")
+    return str((read(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")
 
 
 def set_backend(project: Path, url: str) -> None:
@@ -214,9 +205,10 @@ def set_backend(project: Path, url: str) -> None:
 
 
 def secrets_provider(project: Path, stack: str) -> str:
-    """Give what encrypts a stack's secrets, as its file has it, else the project; nothing for a passphrase."""
-    file = _file(project, stack)
-    settings = _read(file if file.exists() else project / "Pulumi.yaml")
+    """Give what encrypts a stack's secrets, a new one's as the project has it; nothing for a passphrase."""
+    settings = read(_file(project, stack))
+    if not SECRETS & set(settings):
+        settings = read(project / "Pulumi.yaml")
     return str(settings.get(PROVIDER) or "").removeprefix(BY_PASSPHRASE)
 
 
@@ -227,7 +219,7 @@ def set_secrets_provider(project: Path, provider: str) -> None:
 
 def owner(project: Path, stack: str) -> str:
     """Give the id that a stack kept when its state was moved, or nothing."""
-    return str((_read(_file(project, stack)).get("config") or {}).get(OWNER) or "")
+    return str((read(_file(project, stack)).get("config") or {}).get(OWNER) or "")
 
 
 def read_text(project: Path, stack: str) -> str:
@@ -239,20 +231,18 @@ def read_text(project: Path, stack: str) -> str:
 def write_text(project: Path, stack: str, text: str) -> None:
     """Write the file of a stack."""
     with alone(project, stack):
-        _write(_file(project, stack), text)
+        write(_file(project, stack), text)
 
 
 def take_over(project: Path, stack: str, text: str, config: Mapping[str, Any]) -> None:
     """Write the file of a stack as another computer has it, with this config."""
-    settings = {**(_yaml().load(text) or {}), "config": dict(config)}
-    dumped = io.StringIO()
-    _yaml().dump(settings, dumped)
-    write_text(project, stack, dumped.getvalue())
+    with alone(project, stack):
+        write_settings(_file(project, stack), {**parse(text), "config": dict(config)})
 
 
 def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
-    settings = _read(_file(project, stack))
+    settings = read(_file(project, stack))
     others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
     return set(settings) <= SECRETS | {"config"} and set(others) <= OUR_KEYS
 
@@ -289,7 +279,7 @@ def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
 
 def authority(project: Path, stack: str) -> AuthoritySpec:
     """Read which generations of the stack's authority count. Raises UsageError for what can't mean anything."""
-    return AuthoritySpec.from_config((_read(_file(project, stack)).get("config") or {}).get(AUTHORITY))
+    return AuthoritySpec.from_config((read(_file(project, stack)).get("config") or {}).get(AUTHORITY))
 
 
 def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
@@ -309,22 +299,20 @@ def settings(project: Path, stack: str) -> dict[str, Any]:
 
 def settings_in(text: str) -> dict[str, Any]:
     """Read the config in the text of a stack's file, as `settings` does."""
-    plain: dict[str, Any] = json.loads(json.dumps((_yaml().load(text) or {}).get("config") or {}, default=str))
+    plain: dict[str, Any] = json.loads(json.dumps(parse(text).get("config") or {}, default=str))
     return plain
 
 
 def whole(project: Path, stack: str) -> dict[str, Any]:
     """Read all of a stack's file as plain values; nothing where there is none."""
-    plain: dict[str, Any] = json.loads(json.dumps(_read(_file(project, stack)), default=str))
+    plain: dict[str, Any] = json.loads(json.dumps(read(_file(project, stack)), default=str))
     return plain
 
 
 def write_whole(project: Path, stack: str, settings: Mapping[str, Any], comment: str) -> None:
     """Write a stack's file anew, with a comment above."""
-    text = io.StringIO()
-    _yaml().dump(settings, text)
-    with _one_editor(_file(project, stack)):
-        _write(_file(project, stack), f"# {comment}.\n{text.getvalue()}")
+    with one_editor(_file(project, stack)):
+        write(_file(project, stack), f"# {comment}.\n{as_yaml(settings)}")
 
 
 def declare_settings(project: Path, stack: str, values: Mapping[str, Any]) -> None:
@@ -334,17 +322,15 @@ def declare_settings(project: Path, stack: str, values: Mapping[str, Any]) -> No
 
 
 def _set(file: Path, key: str, value: Any) -> None:
-    settings = _read(file)
+    settings = read(file)
     settings[key] = value
-    text = io.StringIO()
-    _yaml().dump(settings, text)
-    _write(file, text.getvalue())
+    write_settings(file, settings)
 
 
 @contextmanager
 def alone(project: Path, stack: str) -> Iterator[None]:
     """Keep other editors of a stack's declaration waiting, for what the engine itself writes into it."""
-    with _one_editor(_file(project, stack)):
+    with one_editor(_file(project, stack)):
         yield
 
 
@@ -352,12 +338,10 @@ def alone(project: Path, stack: str) -> Iterator[None]:
 def editing(project: Path, stack: str) -> Iterator[dict[str, Any]]:
     """Give the config of a stack to be changed, and write it in one go at the end."""
     file = _file(project, stack)
-    with _one_editor(file):
-        settings = _read(file)
+    with one_editor(file):
+        settings = read(file)
         yield settings.setdefault("config", {})
-        text = io.StringIO()
-        _yaml().dump(settings, text)
-        _write(file, text.getvalue())
+        write_settings(file, settings)
 
 
 def _file(project: Path, stack: str) -> Path:
@@ -370,7 +354,7 @@ def _fleet(project: Path, stack: str) -> dict[str, None]:
 
 
 def _config(project: Path, stack: str) -> dict[str, Any]:
-    return _read(_file(project, stack)).get("config") or {}
+    return read(_file(project, stack)).get("config") or {}
 
 
 def _expand(project: Path, stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -385,35 +369,6 @@ def _named(file: Path) -> Iterator[None]:
         yield
     except UsageError as error:
         raise UsageError(f"{file}: {error.message}", machine=error.machine, mend=error.mend) from None
-
-
-@contextmanager
-def _one_editor(file: Path) -> Iterator[None]:
-    from filelock import FileLock
-
-    name = sha256(str(file.resolve()).encode()).hexdigest()[:16]
-    with FileLock(Path(home("locks"), f"{name}.lock")):
-        yield
-
-
-def _yaml() -> YAML:
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 1 << 16  # a key or a salt stays on its line
-    return yaml
-
-
-def _read(file: Path) -> Any:
-    if not file.exists():
-        return {}
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return _yaml().load(file.read_text()) or {}
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{file} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
 
 
 def _read_fast(file: Path) -> dict[str, Any] | None:
@@ -431,18 +386,6 @@ def _read_fast(file: Path) -> dict[str, Any] | None:
     return config if is_plain else None
 
 
-def _write(file: Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        fresh.write_text(text)
-        fresh.replace(file)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise MctlError(
-            f"{file} can't be written: {error.strerror}", mend=f"make room or rights in {file.parent}"
-        ) from None
-
-
 def _check(file: Path, settings: Any) -> None:
     missing = [key for key in REQUIRED if not settings.get(key)]
     if missing:
@@ -450,27 +393,3 @@ def _check(file: Path, settings: Any) -> None:
             f"{file} has no `{missing[0]}`",
             mend=f"add `name: {PROJECT}` and `runtime: python`, or work in another folder",
         )
-
-
-def _home_project() -> Path:
-    """Keep a Pulumi.yaml in mctl's home, so that `pulumi up` works there by hand too."""
-    folder = Path(home())
-    file = folder / "Pulumi.yaml"
-    there = file.read_text() if file.exists() else ""
-    kept = dict(re.findall(OURS, there, re.MULTILINE))
-    text = (
-        f"name: {PROJECT}\n"
-        "description: Docker hosts, declared under mctl:machines in Pulumi.<stack>.yaml\n"
-        f"main: {Path(infra.__file__).parent}\n"
-        "backend:\n"
-        f"  url: {kept.get('url') or Path(home('state')).as_uri()}\n"
-        "runtime:\n"
-        "  name: python\n"
-        "  options:\n"
-        f"    virtualenv: {sys.prefix}\n"
-    )
-    if PROVIDER in kept:
-        text += f"{PROVIDER}: {kept[PROVIDER]}\n"
-    if there != text:
-        _write(file, text)
-    return folder

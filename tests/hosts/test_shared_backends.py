@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,10 @@ def test_two_people_share_stacks_at_postgres(first: Shop, second: Shop, database
     assert stacks_by_hand(first) == ["build", "other"]
     assert not list((first.home / "state").rglob("stacks/mctl/*"))
     assert first.mctl("preview", "build") == (0, "no changes\n", "")
+    nobody = "postgres://mctl@127.0.0.1:1/states?sslmode=disable"
+    refused = first.mctl("backend", "set", nobody)
+    assert (refused.code, refused.out) == (3, "")
+    assert refused.err.startswith(f"Error: {nobody} can't be used: unable to open state database")
     assert first.mctl("backend", "set", database) == (0, f"the stacks are at {database} already\n", "")
 
     refused = second.mctl("attach", database)
@@ -111,10 +116,22 @@ def test_two_people_share_stacks_at_postgres(first: Shop, second: Shop, database
     assert second.mctl("preview", "build") == (0, "no changes\n", "")
 
 
+def stop_half_way(shop: Shop, stack: str, provider: str) -> None:
+    """Leave what a kill leaves between the two writes of a change of the key: a file that opens nothing, and a note."""
+    file = shop.home / f"Pulumi.{stack}.yaml"
+    before = file.read_text()
+    file.write_text(before.replace("encryptionsalt: ", f"secretsprovider: {provider}\nencryptedkey: "))
+    name = sha256(str(shop.home.resolve()).encode()).hexdigest()[:16]
+    note = shop.home / "under-way" / f"{name}.re-encrypt.json"
+    note.parent.mkdir(mode=0o700, exist_ok=True)
+    note.write_text(json.dumps({"to": provider, "done": [], "files": {stack: before}}))
+
+
 def test_stacks_at_s3_under_a_key_at_kms_open_without_a_passphrase(
     first: Shop, second: Shop, cloud: Aws, tmp_path: Path
 ) -> None:
     done(first.mctl("create", "build", *with_certificates(tmp_path)))
+    stop_half_way(first, "build", cloud.kms_url)
     moved = done(first.mctl("backend", "set", cloud.s3_url, "--secrets-provider", cloud.kms_url))
     assert moved.out == (
         f"Encrypted the secrets of 1 stack(s) by {cloud.kms_url}\nMoved 1 stack(s) to {cloud.s3_url}\n"
@@ -129,7 +146,9 @@ def test_stacks_at_s3_under_a_key_at_kms_open_without_a_passphrase(
     assert stacks_by_hand(first) == []
 
 
-def test_a_move_that_is_killed_anywhere_loses_nothing_and_the_same_command_ends_it(first: Shop, tmp_path: Path) -> None:
+def test_a_move_that_is_killed_anywhere_loses_nothing_and_the_same_command_ends_it(
+    first: Shop, second: Shop, tmp_path: Path
+) -> None:
     for name in ("build", "other"):
         done(first.mctl("create", name, *DAEMON))
     url = (tmp_path / "shared states").as_uri()
@@ -148,6 +167,12 @@ def test_a_move_that_is_killed_anywhere_loses_nothing_and_the_same_command_ends_
     assert not list((first.home / "state").rglob("stacks/mctl/*.json"))
     for name in ("build", "other"):
         assert first.mctl("preview", name) == (0, "no changes\n", "")
+
+    done(second.mctl("create", "build", *DAEMON))
+    taken = second.mctl("backend", "set", url)
+    assert (taken.code, taken.out) == (1, "")
+    assert taken.err.startswith(f"Error: there is a stack build at {url} already\n")
+    done(second.mctl("rm", "-y", "build"))
     done(first.mctl("rm", "-y", "build", "other"))
     assert not list(tmp_path.rglob("stacks/mctl/*"))
 

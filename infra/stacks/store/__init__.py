@@ -248,18 +248,16 @@ class Stack:
 
     def publish(self) -> None:
         """Leave the stack's config in the backend's history, for computers without its file; nothing else changes."""
-        root = self._resources("pulumi:pulumi:Stack")
-        if root:
-            with self._failures(AGAIN):
-                command = ["refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--target", root[0]["urn"]]
-                self._unlocked(lambda: self._stack.pulumi(*command))
-            shared.note(self.folder, self.name)
+        root = f"urn:pulumi:{self.name}::{project.PROJECT}::pulumi:pulumi:Stack::{project.PROJECT}-{self.name}"
+        command = ["refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--target", root]
+        with self._failures(AGAIN):
+            self._unlocked(lambda: self._stack.pulumi(*command))
+        shared.note(self.folder, self.name)
 
     def forget(self) -> None:
         """Take the stack out of its backend, whatever it holds; what it stands for and its file stay."""
         with self._failures(AGAIN):
             self._unlocked(lambda: self._stack.pulumi("stack", "rm", "--yes", "--force", "--preserve-config"))
-        state_files.sweep(self.folder, self.name)
 
     def re_encrypt(self, provider: str) -> None:
         """Have the stack's secrets encrypted by another provider, or with a new key of the same."""
@@ -316,7 +314,8 @@ class Stack:
 
     def _unlocked(self, work: Callable[[], object]) -> None:
         """Run, and again after a lock: a killed run's is cleared, and another's waited for while patience lasts."""
-        end, told = time.monotonic() + locks.patience, ""
+        end: float | None = None
+        told = ""
         while True:
             try:
                 self._mended(work)
@@ -327,7 +326,8 @@ class Stack:
                     self._say("Clearing the lock of a run that was killed")
                     self._stack.cancel()
                     continue
-                if time.monotonic() > end:
+                end = end or time.monotonic() + locks.patience
+                if time.monotonic() >= end:
                     raise
                 if by != told:
                     self._say(f"Waiting for {by}")

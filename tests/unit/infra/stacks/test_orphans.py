@@ -79,3 +79,17 @@ def test_what_a_create_on_another_computer_has_begun_is_no_orphan(
         "stack prod is being changed, or its last run was killed: what is its is left out; "
         "mctl refresh prod settles it once no run is at work"
     ]
+
+
+def test_a_stack_whose_state_was_moved_is_searched_for_by_the_id_that_it_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.declare_settings(folder, "prod", {project.OWNER: "before"})
+    there = {"before": [orphan("i-1", "prod"), orphan("i-5", "prod")], owner(folder): [orphan("i-6", "gone")]}
+
+    def listed(_args: Any, tags: Mapping[str, str]) -> Iterator[Orphan]:
+        yield from there[tags[OWNER]]
+
+    driver = Driver(name="cloud", args=DigitalOceanArgs, vm=lambda *_: pytest.fail("made"), orphans=listed)
+    monkeypatch.setattr(drivers, "load", lambda _provider: driver)
+    assert {each.id for each in orphans.find("cloud", {}, lambda _progress: None)} == {"i-5", "i-6"}

@@ -41,3 +41,13 @@ def test_nothing_is_made_where_only_reading_was_asked() -> None:
 def test_the_environments_own_passphrase_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
     assert passphrase.environment(make=True) == {}
+
+
+def test_one_of_another_computer_is_kept_where_there_is_none_and_never_replaces_ours(no_keyring: Path) -> None:
+    passphrase.keep("theirs")
+    passphrase.keep("theirs")
+    assert passphrase.environment(make=False) == {"PULUMI_CONFIG_PASSPHRASE": "theirs"}
+    with pytest.raises(PassphraseError) as told:
+        passphrase.keep("others")
+    assert told.value.message == "this computer keeps another passphrase already"
+    assert (no_keyring / "passphrase").read_text() == "theirs\n"

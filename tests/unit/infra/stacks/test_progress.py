@@ -98,6 +98,7 @@ def test_the_hosts_own_error_and_its_mending_step_win(run: Run) -> None:
         ("<{%fg 1%}>error: rpc error: code = Unknown desc = the reason<{%reset%}>", "the reason"),
         ("error: 2 errors occurred:\n\t1) the reason\n\t2) Unknown", "the reason"),
         ("error: 1 error occurred:\n\t* the reason:", "the reason"),
+        ("SDK 2026/11/25 13:10:20 WARN Response has no supported checksum.\nerror: the reason", "the reason"),
         ("", "the Pulumi engine failed without a word"),
     ],
 )

@@ -1,0 +1,78 @@
+"""The YAML files of a project: one editor at a time, one rename per edit; comments and order survive."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from infra.errors import MctlError, UsageError
+from infra.stacks.home import home
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+
+
+@contextmanager
+def one_editor(file: Path) -> Iterator[None]:
+    """Keep other editors of a file waiting."""
+    from filelock import FileLock
+
+    name = sha256(str(file.resolve()).encode()).hexdigest()[:16]
+    with FileLock(Path(home("locks"), f"{name}.lock")):
+        yield
+
+
+def read(file: Path) -> Any:
+    """Read a file; an empty mapping where there is none. Raises UsageError for what can't be read."""
+    if not file.exists():
+        return {}
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return parse(file.read_text())
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{file} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
+
+
+def parse(text: str) -> Any:
+    """Read a text; an empty mapping where it says nothing."""
+    return _yaml().load(text) or {}
+
+
+def write_settings(file: Path, settings: Any) -> None:
+    """Write settings, with the comments that they were read with."""
+    write(file, as_yaml(settings))
+
+
+def as_yaml(settings: Any) -> str:
+    """Give settings as text."""
+    text = io.StringIO()
+    _yaml().dump(settings, text)
+    return text.getvalue()
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file by one rename. Raises MctlError."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text)
+        fresh.replace(file)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise MctlError(
+            f"{file} can't be written: {error.strerror}", mend=f"make room or rights in {file.parent}"
+        ) from None
+
+
+def _yaml() -> YAML:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 1 << 16  # a key or a salt stays on its line
+    return yaml
