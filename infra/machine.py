@@ -96,12 +96,12 @@ class MachineSpec:
     def from_config(cls, name: str, declared: Mapping[str, Any]) -> MachineSpec:
         """Read one entry of `mctl:machines`. Raises UsageError naming the unknown or missing key."""
         if not isinstance(declared, Mapping):
-            raise UsageError(f"mctl:machines: {name} is not a mapping", machine=name)
+            raise UsageError(f"mctl:machines: {name} is not a mapping", machine=name, setting=(name,))
         values = dict(declared)
         if not values.get("provider"):
-            raise UsageError(f"mctl:machines: {name} has no `provider`", machine=name)
-        engine = _construct(EngineSpec, f"{name}.engine", values.pop("engine", None) or {})
-        return _construct(cls, name, values, name=name, engine=engine)
+            raise UsageError(f"mctl:machines: {name} has no `provider`", machine=name, setting=(name,))
+        engine = _construct(EngineSpec, (name, "engine"), values.pop("engine", None) or {})
+        return _construct(cls, (name,), values, name=name, engine=engine)
 
     def to_config(self) -> dict[str, Any]:
         """Write the entry, without what is at its default."""
@@ -209,17 +209,18 @@ def _check_engine(name: str, engine: EngineSpec) -> None:
             raise UsageError(f"engine setting {pair!r} is not KEY=VALUE", machine=name)
 
 
-def _construct(cls: type[T], where: str, values: Mapping[str, Any], **given: Any) -> T:
+def _construct(cls: type[T], where: tuple[str, ...], values: Mapping[str, Any], **given: Any) -> T:
     if not isinstance(values, Mapping):
-        raise UsageError(f"mctl:machines: {where} is {values!r} and must be {KINDS['Mapping']}", machine=where)
+        raise _refused(where, f"is {values!r} and must be {KINDS['Mapping']}")
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in known or key in given:
-            raise UsageError(f"mctl:machines: {where} has no setting {key!r}{suggest(key, list(known))}", machine=where)
-    return cls(**{key: _typed(f"{where}.{key}", known[key].type, value) for key, value in values.items()}, **given)
+            near = suggest(str(key), [name for name in known if name not in given])
+            raise _refused(where, f"has no setting {key!r}{near}", str(key))
+    return cls(**{key: _typed((*where, key), known[key].type, value) for key, value in values.items()}, **given)
 
 
-def _typed(where: str, annotation: Any, value: Any) -> Any:
+def _typed(where: tuple[str, ...], annotation: Any, value: Any) -> Any:
     """Read one setting as YAML gives it; a whole number is taken for text, `27` being a version that people write."""
     kind = str(annotation).partition("[")[0]
     if kind == "tuple" and isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
@@ -230,7 +231,11 @@ def _typed(where: str, annotation: Any, value: Any) -> Any:
         return value
     if kind == "str" and isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
-    raise UsageError(f"mctl:machines: {where} is {value!r} and must be {KINDS[kind]}")
+    raise _refused(where, f"is {value!r} and must be {KINDS[kind]}")
+
+
+def _refused(where: tuple[str, ...], why: str, *key: str) -> UsageError:
+    return UsageError(f"mctl:machines: {'.'.join(where)} {why}", machine=where[0], setting=(*where, *key))
 
 
 def _differing(value: Any, default: Any, skip: set[str]) -> dict[str, Any]:

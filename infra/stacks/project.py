@@ -10,8 +10,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ AUTHORITY = "mctl:authority"
 ADOPTED = "mctl:adoptedAuthority"
 SSH_KEY = f"{NAMESPACE}:{LOGIN_KEY}"
 FORMERLY = "formerly"
+KEYS = (KEY, AUTHORITY, ADOPTED)
+NEARLY = 0.85
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", "secretsprovider"}
 
@@ -140,6 +143,38 @@ def own_path(project: Path, path: str) -> str:
     return Path(path).relative_to(project).as_posix() if Path(path).is_relative_to(project) else path
 
 
+def place(project: Path, stack: str, setting: Sequence[str]) -> str:
+    """Give the file and the line of a setting below `mctl:machines`, or of what is nearest above it: `FILE:LINE`."""
+    file = _file(project, stack)
+    settings, line = _read(file), None
+    for key in ("config", KEY, *setting):
+        try:
+            line, settings = settings.lc.key(key)[0] + 1, settings[key]
+        except (AttributeError, KeyError, TypeError):
+            break
+    return f"{file}:{line}" if line else str(file)
+
+
+def check(project: Path, stack: str) -> None:
+    """Refuse what can only be meant otherwise: a key that is nearly ours, and a machine that two stacks declare.
+
+    Raises UsageError that names the file and the line.
+    """
+    for key in _read(_file(project, stack)).get("config") or {}:
+        near = get_close_matches(str(key), KEYS, 1, NEARLY) if key not in KEYS else ()
+        if near:
+            raise UsageError(f"{_file(project, stack)}: {key} is no setting of mctl; did you mean {near[0]!r}?")
+    declared = set(providers(project, stack))
+    for other in stacks(project):
+        for name in sorted(declared & set(providers(project, other))) if other != stack else ():
+            first, second = place(project, stack, (name,)), place(project, other, (name,))
+            raise UsageError(
+                f"{first}: machine {name!r} is declared in {second} too",
+                machine=name,
+                mend="give one of them another name",
+            )
+
+
 def backend(project: Path) -> str:
     """Give the URL of the backend that the project itself names, or nothing."""
     return str((_read(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")
@@ -238,8 +273,10 @@ def _read(file: Path) -> Any:
     try:
         return _yaml().load(file.read_text()) or {}
     except (YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{file} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}" if mark else str(file)
+        reason = (getattr(error, "problem", None) or str(error)).splitlines()[0]
+        raise UsageError(f"{place} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
 
 
 def _read_fast(file: Path) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
-from infra.errors import MctlError, NotFoundError, StackLockedError
+from infra.errors import MctlError, NotFoundError, StackLockedError, UsageError
 from infra.machine import MachineSpec
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, state_files, steps
 from infra.stacks.home import home
@@ -277,9 +277,12 @@ class Stack:
         """Run the program, keeping what it made, and what it refuses: the engine would hand it back as a traceback."""
         self._made = None
         try:
+            project.check(self.folder, self.name)
             program.run(str(self.folder), self._keep_made, self._instead)
         except MctlError as error:
             self._refused = error
+            if isinstance(error, UsageError) and error.setting:
+                error.message = f"{project.place(self.folder, self.name, error.setting)}: {error.message}"
             raise
 
     def _keep_made(self, machines: dict[str, dict[str, Any]]) -> None:
