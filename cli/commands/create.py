@@ -106,10 +106,11 @@ def _create(
 
 
 def _make(spec: Any, stack: str) -> None:
-    from infra.stacks import machines
+    from infra.stacks import checks, machines
 
     with progress() as report:
         made = machines.create(spec, stack, report)
+        checks.tell(spec.name, report)
     phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in made.phases.items())
     version = made.record.engine_version
     if not version:
