@@ -15,8 +15,20 @@ if TYPE_CHECKING:
 
 ENTRY = "__complete"
 ONE = ("config", "env", "export", "inspect", "rename", "set", "ssh", "status", "url", "version")
-MANY = ("ip", "kill", "provision", "regenerate-certs", "restart", "rm", "ssh-config", "start", "stop", "upgrade")
-STACKS = ("preview", "refresh", "unlock", "up")  # a stack, or a machine in it
+MANY = (
+    "check",
+    "ip",
+    "kill",
+    "provision",
+    "regenerate-certs",
+    "restart",
+    "rm",
+    "ssh-config",
+    "start",
+    "stop",
+    "upgrade",
+)
+STACKS = ("drift", "preview", "refresh", "unlock", "up")  # a stack, or a machine in it
 STATES = ("Running", "Paused", "Saved", "Stopped", "Stopping", "Starting", "Error", "Timeout")
 FILTERS = ("driver=", "label=", "name=", "state=", "swarm=")
 

@@ -35,9 +35,18 @@ class MctlError(Exception):
 
 
 class UsageError(MctlError):
-    """Refuse options or config that can't mean anything."""
+    """Refuse options or config that can't mean anything.
+
+    setting: where it stands in the declaration, key by key below `mctl:machines`; empty for what is no part of that.
+    """
 
     exit_code = 2
+
+    def __init__(
+        self, message: str, *, machine: str | None = None, mend: str | None = None, setting: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, machine=machine, mend=mend)
+        self.setting = setting
 
 
 class PreCreateError(MctlError):

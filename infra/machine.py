@@ -15,6 +15,7 @@ from infra.errors import UsageError
 
 # One namespace of config whatever the project is called, so that a stack's file can move between projects.
 NAMESPACE = "mctl"
+MACHINES = f"{NAMESPACE}:machines"
 # What begins the name of a secret of the config: a machine's SSH key, for those who have no file of it.
 LOGIN_KEY = "sshKey-"
 # Set for one run, as `mctl kill` does: drivers and plugins ask no guest, but switch it off.
@@ -117,12 +118,12 @@ class MachineSpec:
     def from_config(cls, name: str, declared: Mapping[str, Any]) -> MachineSpec:
         """Read one entry of `mctl:machines`. Raises UsageError naming the unknown or missing key."""
         if not isinstance(declared, Mapping):
-            raise UsageError(f"mctl:machines: {name} is not a mapping", machine=name)
+            raise UsageError(f"{MACHINES}: {name} is not a mapping", machine=name, setting=(name,))
         values = dict(declared)
         if not values.get("provider"):
-            raise UsageError(f"mctl:machines: {name} has no `provider`", machine=name)
-        engine = _construct(EngineSpec, f"{name}.engine", values.pop("engine", None) or {})
-        return _construct(cls, name, values, name=name, engine=engine)
+            raise UsageError(f"{MACHINES}: {name} has no `provider`", machine=name, setting=(name,))
+        engine = _construct(EngineSpec, (name, "engine"), values.pop("engine", None) or {})
+        return _construct(cls, (name,), values, name=name, engine=engine)
 
     def to_config(self) -> dict[str, Any]:
         """Write the entry, without what is at its default."""
@@ -165,7 +166,7 @@ class SwarmSpec:
     @classmethod
     def from_config(cls, declared: Any) -> SwarmSpec | None:
         """Read `mctl:swarm`, None where there is none. Raises UsageError."""
-        return None if declared is None else _construct(cls, "", declared, key="mctl:swarm")
+        return None if declared is None else _construct(cls, (), declared, key="mctl:swarm")
 
     def to_config(self) -> dict[str, Any]:
         """Write the entry; managers always, for an entry that says nothing is easily taken for none."""
@@ -277,22 +278,22 @@ def _check_engine(name: str, engine: EngineSpec) -> None:
             raise UsageError(f"engine setting {pair!r} is not KEY=VALUE", machine=name)
 
 
-def _construct(cls: type[T], where: str, values: Mapping[str, Any], *, key: str = "mctl:machines", **given: Any) -> T:
-    place = f"{key}: {where}".rstrip(": ")
+def _construct(
+    cls: type[T], where: tuple[str, ...], values: Mapping[str, Any], *, key: str = MACHINES, **given: Any
+) -> T:
+    """Read one mapping of the declaration. where: its place below the key."""
     if not isinstance(values, Mapping):
-        raise UsageError(f"{place} is {values!r} and must be {KINDS['Mapping']}", machine=where or None)
+        raise _refused(key, where, f"is {values!r} and must be {KINDS['Mapping']}")
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for name in values:
         if name not in known or name in given:
-            raise UsageError(f"{place} has no setting {name!r}{suggest(name, list(known))}", machine=where or None)
-    read = {
-        name: _typed(f"{place}.{name}" if where else f"{place}: {name}", known[name].type, value)
-        for name, value in values.items()
-    }
+            near = suggest(str(name), [each for each in known if each not in given])
+            raise _refused(key, where, f"has no setting {name!r}{near}", str(name))
+    read = {name: _typed(key, (*where, name), known[name].type, value) for name, value in values.items()}
     return cls(**read, **given)
 
 
-def _typed(where: str, annotation: Any, value: Any) -> Any:
+def _typed(key: str, where: tuple[str, ...], annotation: Any, value: Any) -> Any:
     """Read one setting as YAML gives it; a whole number is taken for text, `27` being a version that people write."""
     kind = str(annotation).partition("[")[0]
     if kind == "tuple" and isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
@@ -305,7 +306,13 @@ def _typed(where: str, annotation: Any, value: Any) -> Any:
         return value
     if kind == "str" and isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
-    raise UsageError(f"{where} is {value!r} and must be {KINDS[kind]}")
+    raise _refused(key, where, f"is {value!r} and must be {KINDS[kind]}")
+
+
+def _refused(key: str, where: tuple[str, ...], why: str, *name: str) -> UsageError:
+    """Say what is wrong. A machine's place is told, for its line to be found."""
+    said = f"{key}: {'.'.join(where)} {why}" if where else f"{key} {why}"
+    return UsageError(said, machine=where[0], setting=(*where, *name)) if key == MACHINES else UsageError(said)
 
 
 def _differing(value: Any, default: Any, skip: set[str]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def _make_group(spec: MachineSpec, count: int, stack: str, swarm: SwarmSpec | No
 
 
 def _make(spec: MachineSpec, stack: str, swarm: SwarmSpec | None, *, destroy: bool) -> None:
-    from infra.stacks import machines
+    from infra.stacks import checks, machines
 
     with progress() as report:
         try:
@@ -155,6 +155,7 @@ def _make(spec: MachineSpec, stack: str, swarm: SwarmSpec | None, *, destroy: bo
                 raise
             machines.remove(spec.name, report)
             raise StackError(f"{error.message}; what was made is removed again", machine=error.machine) from None
+        checks.tell(spec.name, report)
     phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in made.phases.items())
     version = made.record.engine_version
     if not version:

@@ -1,4 +1,4 @@
-"""What an `up` would do to a stack, machine by machine. No lock is taken and no host is touched."""
+"""What an `up` would do to a stack, machine by machine, and what is otherwise than it was made. No lock is taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra.errors import MctlError, NotFoundError
-from infra.stacks import effects, project
+from infra.stacks import checks, effects, project, records
 from infra.stacks.effects import Effect
 from infra.stacks.machines import locate
 from infra.stacks.progress import MACHINE, Report, owner
@@ -73,7 +73,16 @@ def drift(name: str, report: Report) -> Preview:
     """Say what in the world is otherwise than a stack made it, and what an `up` would do about it."""
     folder, stack = locate(name)
     changes, drifted = Stack(folder, stack, report, read=True).drift()
-    return _by_machine(stack, project.machines(folder, stack), changes, drifted)
+    declared = project.machines(folder, stack)
+    seen = {owner(found.resource, declared) for found in drifted}
+    for machine in declared:
+        if machine not in seen and records.exists(machine):  # what is gone, or off, answers nothing
+            drifted += [
+                Drift(machine, "host", f"{finding.name}: {finding.value}", finding.mend)
+                for finding in checks.examine(machine, report)
+                if not finding.ok
+            ]
+    return _by_machine(stack, declared, changes, drifted)
 
 
 def _by_machine(

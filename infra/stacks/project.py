@@ -7,8 +7,9 @@ edit. `ls` reads it too, so what is imported slowly is imported where it is need
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,14 @@ from typing import Any
 from infra.authority import ADOPTED as ADOPTED_GENERATION
 from infra.authority import AuthoritySpec
 from infra.errors import UsageError
-from infra.groups import Group, expand, leave_out, part_number, put_own, read_groups
-from infra.machine import LOGIN_KEY, NAMESPACE, MachineSpec, SwarmSpec
+from infra.groups import OWN, Group, expand, leave_out, part_number, put_own, read_groups
+from infra.machine import LOGIN_KEY, MACHINES, NAMESPACE, MachineSpec, SwarmSpec
 from infra.stacks.home import around
 from infra.stacks.home_project import PROJECT as PROJECT
 from infra.stacks.home_project import PROVIDER, home_project
-from infra.stacks.yaml_files import as_yaml, one_editor, parse, read, write, write_settings
+from infra.stacks.yaml_files import as_yaml, nearest, one_editor, parse, read, write, write_settings
 
-KEY = "mctl:machines"
+KEY = MACHINES
 GROUPS = "mctl:groups"
 PART_OF = "mctl:partOf"
 SWARM = "mctl:swarm"
@@ -34,6 +35,7 @@ OWNER = "mctl:owner"
 FORMERLY, MADE_AS = "formerly", "made_as"
 BY_PASSPHRASE = "passphrase"  # noqa: S105 - the kind, not the word
 OUR_KEYS = {KEY, GROUPS, PART_OF, SWARM, AUTHORITY, ADOPTED, OWNER}
+NEARLY = 0.85
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", PROVIDER}
 
@@ -81,7 +83,7 @@ def providers(project: Path, stack: str) -> dict[str, str]:
 
 def groups(project: Path, stack: str) -> dict[str, Group]:
     """Read the groups that a stack declares, by name. Raises UsageError."""
-    with _named(_file(project, stack)):
+    with _named(project, stack):
         return read_groups(_config(project, stack).get(GROUPS))
 
 
@@ -192,6 +194,34 @@ def declares(project: Path, stack: str, machine: str) -> bool:
 def own_path(project: Path, path: str) -> str:
     """Give a path as the declaration has it: relative to the project's folder where it is in there, for teammates."""
     return Path(path).relative_to(project).as_posix() if Path(path).is_relative_to(project) else path
+
+
+def place(project: Path, stack: str, setting: Sequence[str]) -> str:
+    """Give the file and the line where a machine's setting is declared, or what is nearest above it: `FILE:LINE`."""
+    machine, *own = setting
+    group, _, _ = machine.rpartition("-")
+    paths = [[KEY, *setting], [GROUPS, group, OWN, *setting], [GROUPS, group, *own]]
+    return nearest(_file(project, stack), [["config", *path] for path in paths])
+
+
+def check(project: Path, stack: str) -> None:
+    """Refuse what can only be meant otherwise: a key that is nearly ours, and a machine that two stacks declare.
+
+    Raises UsageError that names the file and the line.
+    """
+    for key in _config(project, stack):
+        near = get_close_matches(str(key), OUR_KEYS, 1, NEARLY) if key not in OUR_KEYS else ()
+        if near:
+            raise UsageError(f"{_file(project, stack)}: {key} is no setting of mctl; did you mean {near[0]!r}?")
+    declared = set(providers(project, stack))
+    for other in stacks(project):
+        for name in sorted(declared & set(providers(project, other))) if other != stack else ():
+            first, second = place(project, stack, (name,)), place(project, other, (name,))
+            raise UsageError(
+                f"{first}: machine {name!r} is declared in {second} too",
+                machine=name,
+                mend="give one of them another name",
+            )
 
 
 def backend(project: Path) -> str:
@@ -358,17 +388,18 @@ def _config(project: Path, stack: str) -> dict[str, Any]:
 
 
 def _expand(project: Path, stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    with _named(_file(project, stack)):
+    with _named(project, stack):
         return expand(config.get(KEY), config.get(GROUPS), stack, str(config.get(PART_OF) or ""))
 
 
 @contextmanager
-def _named(file: Path) -> Iterator[None]:
-    """Say of a refusal which file it is about."""
+def _named(project: Path, stack: str) -> Iterator[None]:
+    """Say of a refusal which file it is about, and which line."""
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"{file}: {error.message}", machine=error.machine, mend=error.mend) from None
+        at = place(project, stack, error.setting) if error.setting else _file(project, stack)
+        raise UsageError(f"{at}: {error.message}", machine=error.machine, mend=error.mend) from None
 
 
 def _read_fast(file: Path) -> dict[str, Any] | None:

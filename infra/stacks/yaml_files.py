@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -36,8 +36,24 @@ def read(file: Path) -> Any:
     try:
         return parse(file.read_text())
     except (YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{file} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}" if mark else str(file)
+        reason = (getattr(error, "problem", None) or str(error)).splitlines()[0]
+        raise UsageError(f"{place} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
+
+
+def nearest(file: Path, paths: Sequence[Sequence[str]]) -> str:
+    """Give the line, as `FILE:LINE`, of the path of keys of which most is there; the file alone where nothing is."""
+    depth, line = 0, 0
+    for path in paths:
+        settings = read(file)
+        for number, key in enumerate(path, 1):
+            try:
+                at, settings = settings.lc.key(key)[0] + 1, settings[key]
+            except (AttributeError, KeyError, TypeError):
+                break
+            depth, line = (number, at) if number > depth else (depth, line)
+    return f"{file}:{line}" if line else str(file)
 
 
 def parse(text: str) -> Any:

@@ -90,3 +90,48 @@ def test_the_comment_and_the_json_hold_no_secret_and_the_exit_code_tells_changes
 def test_nothing_to_do_ends_with_0(shop: Shop) -> None:
     assert shop.mctl("preview", "prod", "--exit-code") == (0, "no changes\n", "")
     assert shop.mctl("preview", "nope", "--markdown").code == 4
+
+
+def test_a_machine_that_is_as_it_was_made_passes_every_check(shop: Shop) -> None:
+    ran = shop.mctl("check", "box", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert [(finding["name"], finding["ok"], finding["mend"]) for finding in json.loads(ran.out)] == [
+        (name, True, "")
+        for name in (
+            *("Docker over TLS", "Certificates", "Host key", "Clock", "Engine version", "daemon.json"),
+            *("TLS files", "Unit drop-in", "Start at boot", "Disk space"),
+        )
+    ]
+    assert shop.mctl("drift", "prod", "--exit-code") == (0, "no changes\n", "")
+
+
+def test_what_was_changed_on_the_host_is_drift_and_mended_as_it_says(shop: Shop, host: ContainerHost) -> None:
+    host.exec("echo '{\"debug\": true}' >/etc/docker/daemon.json")
+    host.exec("echo '# mine' >>/etc/systemd/system/docker.service.d/10-mctl.conf; chmod 644 /etc/docker/server-key.pem")
+    host.exec("systemctl disable docker")
+    ran = shop.mctl("check", "box", "--json")
+    assert ran.code == 1
+    failed = {finding["name"]: finding for finding in json.loads(ran.out) if not finding["ok"]}
+    assert set(failed) == {"daemon.json", "Unit drop-in", "TLS files", "Start at boot"}
+    assert failed["TLS files"]["value"] == "others may read server-key.pem;"
+    assert shop.mctl("drift", "prod", "--exit-code").code == 10
+    said = shop.mctl("refresh", "prod", "--preview")
+    assert said.code == 0
+    assert "  ?  host box: daemon.json: it was changed on the host (mend: drop the host's changes: " in said.out
+    assert shop.mctl("preview", "prod") == (0, "no changes\n", ""), "what only the host knows is no change of ours"
+    assert shop.mctl("ssh", "box", "sudo rm /etc/docker/daemon.json || rm /etc/docker/daemon.json").code == 0
+    assert shop.mctl("provision", "box").code == 0
+    assert shop.mctl("check", "box").code == 0
+
+
+def test_another_host_key_is_told(shop: Shop, host: ContainerHost) -> None:
+    swap = "cd /etc/ssh; mv ssh_host_ed25519_key kept; mv ssh_host_ed25519_key.pub kept.pub"
+    host.exec(f"{swap}; ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key; systemctl restart ssh")
+    try:
+        ran = shop.mctl("check", "box")
+    finally:
+        host.exec(
+            "cd /etc/ssh; mv kept ssh_host_ed25519_key; mv kept.pub ssh_host_ed25519_key.pub; systemctl restart ssh"
+        )
+    assert ran.code == 1
+    assert "box  FAILED  Host key         it is not the one that was pinned\n" in ran.out

@@ -33,7 +33,9 @@ def read_args(driver: Driver, machine: str, options: Mapping[str, Any]) -> Any:
     for key in options:
         if key not in known:
             raise UsageError(
-                f"provider {driver.name} has no option {key!r}{suggest(key, list(known))}", machine=machine
+                f"provider {driver.name} has no option {key!r}{suggest(key, list(known))}",
+                machine=machine,
+                setting=(machine, "options", key),
             )
     hints = get_type_hints(driver.args)
     values = {key: _typed(driver, machine, known[key], hints[key], value) for key, value in options.items()}

@@ -43,6 +43,17 @@ def configure(spec: EngineSpec, machine: str, provider: str, port: int = PORT) -
 
 def configure_as_root(spec: EngineSpec, machine: str, provider: str, port: int = PORT) -> str:
     """Write the part that runs as root."""
+    return _settings(spec, machine, provider, port) + parts("prelude", "live_restore", "configure") + "main\n"
+
+
+def check(spec: EngineSpec, machine: str, provider: str, port: int = PORT) -> str:
+    """Write the script that looks whether the host is still as configured; it prints `mctl-check NAME ok|bad WHAT`."""
+    scripts = parts("prelude", "live_restore", "configure", "check")
+    return as_root(_settings(spec, machine, provider, port) + scripts + "main\n")
+
+
+def _settings(spec: EngineSpec, machine: str, provider: str, port: int) -> str:
+    """Say in shell what is declared."""
     asked, opts = split_opts(spec)
     settings = with_provider(asked, provider)
     return "".join(
@@ -63,8 +74,6 @@ def configure_as_root(spec: EngineSpec, machine: str, provider: str, port: int =
                 as_flags({flag: values for flag, values in settings.items() if flag != "label"}),
                 as_flags({"label": settings["label"]}),
             ),
-            parts("prelude", "live_restore", "configure"),
-            "main\n",
         ]
     )
 

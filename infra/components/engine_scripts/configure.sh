@@ -10,7 +10,10 @@ cleanup() { rm -rf "$staged"; }
 
 # put FILE MODE: take what is staged under the file's name into its place, if it says something new.
 put() {
-  if cmp -s "$staged/${1##*/}" "$1"; then return; fi
+  if cmp -s "$staged/${1##*/}" "$1"; then
+    chmod "$2" "$1"
+    return
+  fi
   : >"$restart_due" # before the change, so that a run that is stopped here is made good by the next
   chmod "$2" "$staged/${1##*/}"
   mkdir -p "${1%/*}"

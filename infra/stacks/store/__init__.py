@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
 
-from infra.errors import MctlError, NotFoundError, StackLockedError
+from infra.errors import MctlError, NotFoundError, StackLockedError, UsageError
 from infra.machine import MachineSpec
 from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, shared, state_files, steps
 from infra.stacks.home import home
@@ -354,9 +354,12 @@ class Stack:
         try:
             if self._alone:
                 shared.require_current(self.folder, self.name, self._published)
+            project.check(self.folder, self.name)
             program.run(str(self.folder), self._keep_made, self._instead, self._without)
         except MctlError as error:
             self._refused = error
+            if isinstance(error, UsageError) and error.setting:
+                error.message = f"{project.place(self.folder, self.name, error.setting)}: {error.message}"
             raise
 
     def _keep_made(self, machines: dict[str, dict[str, Any]]) -> None:

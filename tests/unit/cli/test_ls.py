@@ -80,7 +80,7 @@ def test_ls_shows_what_it_can_where_a_declaration_cannot_be_read(mctl: Run) -> N
     Path("Pulumi.prod.yaml").write_text("config: [\n")
     ran = mctl("ls")
     assert ran.code == 0
-    assert ran.err.startswith(f"Error: {Path.cwd()}/Pulumi.prod.yaml can't be read: ")
+    assert ran.err.startswith(f"Error: {Path.cwd()}/Pulumi.prod.yaml:2 can't be read: ")
     assert [line.split()[0] for line in ran.out.splitlines()] == ["NAME", "web-1"]
     assert url not in ran.out, "it does not run"
 

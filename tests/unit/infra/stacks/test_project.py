@@ -128,7 +128,7 @@ def test_a_file_that_is_not_yaml_is_named_with_the_way_out(tmp_path: Path) -> No
     file.write_text("config: [\n")
     with pytest.raises(UsageError) as error:
         project.machines(tmp_path, "prod")
-    assert error.value.message.startswith(f"{file} can't be read: ")
+    assert error.value.message.startswith(f"{file}:2 can't be read: ")
 
 
 def test_a_file_below_the_project_is_declared_relative_to_it_and_others_as_they_are(tmp_path: Path) -> None:
