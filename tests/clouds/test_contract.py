@@ -24,6 +24,7 @@ CLOUDS = [
     "openstack",
     "rackspace",
     "softlayer",
+    "vcd",
     "virtualbox",
     "vmwarefusion",
     "vsphere",
