@@ -15,14 +15,8 @@ from cli.compat.words import PlainError
 from cli.output import say
 from infra.components import drivers
 from infra.components.drivers.sizes import gib, processors
-from infra.errors import PreCreateError, UsageError
+from infra.errors import UsageError
 
-# The provider that is to take a driver's machines, where it is called otherwise.
-PROVIDERS = {
-    "amazonec2": "aws",
-    "google": "gcp",
-    "vmwarevcloudair": "vcd",
-}
 # What some drivers had an option of their own for, and every machine of mctl has.
 USER_DATA = re.compile(r"-(userdata|custom-data|user-data-file|cloudinit)$")
 PRIVATE_ONLY = re.compile(r"-(private-address-only|use-internal-ip-only|private-net-only)$")
@@ -31,8 +25,11 @@ CREDENTIAL = re.compile(
     r"|user|username|password|auth-url|vcenter|tenant-(id|name)|domain-(id|name)|cacert|insecure|endpoint-type)$"
 )
 # What the plugins' own chains call docker-machine's variables.
-RENAMED = {"VSPHERE_USERNAME": "VSPHERE_USER"} | {
-    f"AZURE_{name}": f"ARM_{name}" for name in ("CLIENT_ID", "CLIENT_SECRET", "SUBSCRIPTION_ID")
+RENAMED = {
+    "VSPHERE_USERNAME": "VSPHERE_USER",
+    "VCLOUDAIR_USERNAME": "VCD_USER",
+    "VCLOUDAIR_PASSWORD": "VCD_PASSWORD",
+    **{f"AZURE_{name}": f"ARM_{name}" for name in ("CLIENT_ID", "CLIENT_SECRET", "SUBSCRIPTION_ID")},
 }
 
 
@@ -75,28 +72,17 @@ def chosen(arguments: Sequence[str]) -> str:
 def flags_of(driver: str) -> tuple[flags.Flag, ...]:
     """Give a driver's flags: docker-machine's, and those of its provider here. Raises PlainError for an unknown one."""
     found = {flag.name: flag for flag in DRIVERS.get(driver, ())}
-    if provider := _provider(driver):
-        hints = get_type_hints(provider.args)
-        for field in fields(provider.args):
-            own = _flag(provider, field, hints[field.name])
-            found.setdefault(own.name, own)
-    elif driver not in DRIVERS:
-        raise PlainError(
-            f'Driver "{driver}" not found. Do you have the plugin binary "docker-machine-driver-{driver}" accessible '
-            "in your PATH?"
-        )
+    provider = _provider(driver)
+    hints = get_type_hints(provider.args)
+    for field in fields(provider.args):
+        own = _flag(provider, field, hints[field.name])
+        found.setdefault(own.name, own)
     return tuple(found.values())
 
 
 def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dict[str, Any]]:
-    """Give the provider and its options. values: the flags that are set.
-
-    Raises PreCreateError where there is no such provider yet, UsageError where it needs more.
-    """
+    """Give the provider and its options. values: the flags that are set. Raises UsageError where it needs more."""
     provider = _provider(driver)
-    if provider is None:
-        known = drivers.names()
-        raise PreCreateError(_missing(driver), mend=f"drivers that work here: {', '.join(known)}")
     own = {flag.name: flag for flag in DRIVERS.get(driver, ())}
     stand_in = STAND_INS[driver].fields if provider.name not in (driver, drivers.ALIASES.get(driver)) else {}
     spelled = _spellings(provider)
@@ -126,15 +112,16 @@ def _hand_on(own: Mapping[str, flags.Flag], values: Mapping[str, flags.Value]) -
     return set(handed)
 
 
-def _provider(driver: str) -> drivers.Driver | None:
+def _provider(driver: str) -> drivers.Driver:
     name = drivers.ALIASES.get(driver, driver)
     if driver in STAND_INS and not shutil.which(STAND_INS[driver].program):
         name = STAND_INS[driver].provider
-    return drivers.load(name) if name in drivers.TABLE else None
-
-
-def _missing(driver: str) -> str:
-    return f"driver {driver} is provider {PROVIDERS.get(driver, driver)} of mctl, which this version does not have yet"
+    if name not in drivers.TABLE:
+        raise PlainError(
+            f'Driver "{driver}" not found. Do you have the plugin binary "docker-machine-driver-{driver}" accessible '
+            "in your PATH?"
+        )
+    return drivers.load(name)
 
 
 def _spellings(provider: drivers.Driver) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import socket
 import tarfile
 import time
@@ -85,7 +86,7 @@ def _docker(*arguments: str) -> str:
 
 
 def _container(world: World, id: str) -> str:  # noqa: A002
-    return f"{os.environ[NETWORK]}-{PurePath(world.folder).name}-{id.rpartition('/')[2]}"
+    return f"{os.environ[NETWORK]}-{PurePath(world.folder).name}-{re.split('[/:]', id)[-1]}"
 
 
 def new_address(world: World) -> str:

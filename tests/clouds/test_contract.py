@@ -28,6 +28,7 @@ CLOUDS = [
     "openstack",
     "rackspace",
     "softlayer",
+    "vcd",
     "virtualbox",
     "vmwarefusion",
     "vsphere",

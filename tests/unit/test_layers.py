@@ -18,7 +18,7 @@ LAYERS = ("cli", "infra.stacks", "infra.components", *OF_ALL)
 SDKS = (
     *("pulumi_aws", "boto3", "pulumi_gcp", "google.cloud", "google.auth", "pulumi_azure_native", "azure"),
     *("pulumi_digitalocean", "pydo", "pulumi_openstack", "openstack", "pulumiverse_exoscale", "exoscale"),
-    "pulumi_vsphere",
+    *("pulumi_vsphere", "pulumi_vcd"),
 )
 
 

@@ -55,6 +55,7 @@ TABLE = {
     "qemu": "infra.components.drivers.qemu",
     "rackspace": "infra.components.drivers.rackspace",
     "softlayer": "infra.components.drivers.softlayer",
+    "vcd": "infra.components.drivers.vcd",
     "virtualbox": "infra.components.drivers.virtualbox",
     "vmwarefusion": "infra.components.drivers.vmwarefusion",
     "vsphere": "infra.components.drivers.vsphere",
@@ -64,6 +65,7 @@ ALIASES: dict[str, str] = {
     "amazonec2": "aws",
     "google": "gcp",
     "ibm": "softlayer",
+    "vmwarevcloudair": "vcd",
     "vmwarevsphere": "vsphere",
 }
 # The pip extra that brings a provider's SDK, where it is not called as the provider.

@@ -11,7 +11,7 @@ from openstack.config import OpenStackConfig
 
 from cli.compat import drivers, flags
 from cli.compat.driver_flags import DRIVERS
-from infra.errors import MctlError, PreCreateError, UsageError
+from infra.errors import UsageError
 
 # How many flags each driver of docker-machine 0.16.2 has.
 COUNTS = {
@@ -115,19 +115,14 @@ def test_a_provider_of_mctl_is_a_driver_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("driver", "error", "message"),
+    ("driver", "message"),
     [
-        ("generic", UsageError, "generic driver requires the --generic-ip-address option"),
-        (
-            "vmwarevcloudair",
-            PreCreateError,
-            "driver vmwarevcloudair is provider vcd of mctl, which this version does not have yet",
-        ),
-        ("none", UsageError, "none driver requires the --none-url option"),
+        ("generic", "generic driver requires the --generic-ip-address option"),
+        ("none", "none driver requires the --none-url option"),
     ],
 )
-def test_what_cannot_be_made_is_refused(driver: str, error: type[MctlError], message: str) -> None:
-    with pytest.raises(error) as raised:
+def test_what_cannot_be_made_is_refused(driver: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
         drivers.options_of(driver, {})
     assert raised.value.message == message
 
@@ -173,3 +168,27 @@ def test_how_openstacks_api_is_reached_goes_where_sdk_and_plugin_look(
     chosen: Any = OpenStackConfig(load_yaml_config=False).get_one(auth_type="none")
     assert chosen.get_interface("compute") == "internalURL"
     assert chosen.get_requests_verify_args() == (False, None)
+
+
+def test_vcloud_airs_options_are_cloud_directors_and_its_password_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VCD_USER", "ops")
+    monkeypatch.setenv("VCD_PASSWORD", "")
+    values: dict[str, flags.Value] = {
+        "vmwarevcloudair-username": "ops",
+        "vmwarevcloudair-password": "hush",
+        "vmwarevcloudair-vdcid": "prod",
+        "vmwarevcloudair-computeid": "M123",
+        "vmwarevcloudair-publicip": "198.51.100.7",
+        "vmwarevcloudair-ssh-port": 2222,
+    }
+    assert drivers.options_of("vmwarevcloudair", values) == (
+        "vcd",
+        {"vdcid": "prod", "publicip": "198.51.100.7", "ssh_port": 2222},
+    )
+    assert os.environ["VCD_PASSWORD"] == "hush"
+    assert capsys.readouterr().err == (
+        "Notice: credentials are not kept: set VCD_PASSWORD for later commands too\n"
+        "Notice: provider vcd has no use for --vmwarevcloudair-computeid\n"
+    )

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.compat.drivers import STAND_INS
-from infra.components.drivers import TABLE
 from infra.stacks import records
 from tests.cli_runner import Ran
 from tests.stack_outputs import outputs
@@ -117,17 +115,6 @@ def test_a_failed_pre_create_check_exits_3(docker_machine: DockerMachine) -> Non
         "Running pre-create checks...\n",
         'Error with pre-create check: "the SSH key /nowhere/key can\'t be read: No such file or directory"\n'
         "  hint: name a private key that you can read with --generic-ssh-key\n",
-    )
-
-
-def test_a_driver_that_has_no_provider_yet_exits_3_once_its_flags_are_read(docker_machine: DockerMachine) -> None:
-    line = "create --driver=vmwarevcloudair --vmwarevcloudair-cpu-count=2 -vmwarevcloudair-vdcid 80 x"
-    assert docker_machine(*line.split()) == Ran(
-        3,
-        "",
-        'Error with pre-create check: "driver vmwarevcloudair is provider vcd of mctl, which this version does '
-        'not have yet"\n'
-        f"  hint: drivers that work here: {', '.join(sorted({*TABLE, *STAND_INS}))}\n",
     )
 
 
