@@ -53,6 +53,7 @@ VERBS = {
     "ssh-config": Verb(CONNECT, "Print what your own ssh needs to reach machines"),
     "up": Verb(STACKS, "Bring a stack to what it declares"),
     "preview": Verb(STACKS, "Show what `up` would do"),
+    "ci": Verb(STACKS, "Preview in a pull request, `up` on merge, drift in an issue"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
     "doctor": Verb(COMPUTER, "Check that this computer can create machines"),
     "policy": Verb(COMPUTER, "Print the permissions that a provider's machines take"),
