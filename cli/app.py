@@ -56,6 +56,7 @@ VERBS = {
     "ssh-config": Verb(CONNECT, "Print what your own ssh needs to reach machines"),
     "up": Verb(STACKS, "Bring a stack to what it declares"),
     "preview": Verb(STACKS, "Show what `up` would do"),
+    "ci": Verb(STACKS, "Preview in a pull request, `up` on merge, drift in an issue"),
     "refresh": Verb(STACKS, "Look at what is really there, and renew the records"),
     "drift": Verb(STACKS, "Show what is otherwise than it was made"),
     "backend": Verb(STACKS, "Show where the stacks are kept, or move them to be shared"),

@@ -52,6 +52,11 @@ def show(names: Sequence[str] | None, look: Look, *, form: str, diff: bool, exit
         raise typer.Exit(CHANGES)
 
 
+def look_at(stacks: Sequence[str], look: Look) -> list[Preview]:
+    """Look at stacks side by side; one that fails hides none of the others."""
+    return [preview for preview, _ in _look(stacks, look, alone=False)]
+
+
 def _written(previews: Sequence[Preview], form: str, *, diff: bool) -> str:
     if form == JSON:
         return as_json([preview.to_json() for preview in previews])

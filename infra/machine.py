@@ -132,6 +132,11 @@ class MachineSpec:
         engine = _differing(self.engine, default.engine, skip=set())
         return entry | ({"engine": engine} if engine else {})
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Give the paths of the files that a declaration names."""
+        return tuple(filter(None, (self.user_data, *self.provision_scripts)))
+
     def with_files(self, change: Callable[[str], str]) -> MachineSpec:
         """Change the paths of the files that a declaration names relative to the project's folder."""
         return replace(

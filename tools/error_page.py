@@ -52,7 +52,7 @@ def page() -> Iterator[str]:
     found = errors_told()
     yield HEAD
     for kind, title in sorted(TITLES.items(), key=lambda item: item[0] == "MctlError"):
-        told = sorted(found.get(kind, ()), key=lambda each: each.text.lower())
+        told = sorted(found.get(kind, ()), key=lambda each: (each.text.lower(), *each))
         if told:
             yield f"## {title}"
             yield f"Exit code {getattr(errors, kind).exit_code}."

@@ -124,12 +124,12 @@ class Stack:
         self.report(Progress("", line, notice=True))
 
     def up(
-        self, mend: str, renew: Sequence[str] = (), without: Collection[str] = ()
+        self, mend: str, renew: Sequence[str] = (), without: Collection[str] = (), plan: Path | None = None
     ) -> Mapping[str, Mapping[str, float]]:
         """Bring the stack to what it declares; give the seconds of each machine's phases.
 
         renew: names of keys to make anew, with all that is made of them, and of commands to run again. without:
-        machines that are to go.
+        machines that are to go. plan: what a preview wrote; whatever else would be done fails.
         """
         self._without = without
         state_files.require_space(self.folder)  # what removes may run on a full disk: it frees some
@@ -138,7 +138,13 @@ class Stack:
         replaced = [r["urn"] for r in renewable if r["urn"].rpartition("::")[2] in renew] or None
         with self._failures(mend, watcher):
             self._patiently(
-                lambda: self._stack.up(on_event=watcher, suppress_outputs=True, color="never", replace=replaced)
+                lambda: self._stack.up(
+                    on_event=watcher,
+                    suppress_outputs=True,
+                    color="never",
+                    replace=replaced,
+                    plan=str(plan) if plan else None,
+                )
             )
         shared.note(self.folder, self.name)
         return watcher.phases
@@ -150,16 +156,23 @@ class Stack:
             self._patiently(lambda: self._stack.refresh(on_event=watcher, color="never", clear_pending_creates=True))
         shared.note(self.folder, self.name)
 
-    def preview(self, instead: Mapping[str, MachineSpec] | None = None) -> list[Change]:
-        """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere."""
-        return self._planned(instead)[0]
+    def preview(self, instead: Mapping[str, MachineSpec] | None = None, plan: Path | None = None) -> list[Change]:
+        """Say what an `up` would do; instead: were these machines declared so. Nothing of that is written anywhere.
+
+        plan: file to write for an `up` that is to do just that; secrets in it are encrypted.
+        """
+        return self._planned(instead, plan=plan)[0]
 
     def drift(self) -> tuple[list[Change], list[Drift]]:
         """Say what an `up` would do about the world as it is now, and what of it is otherwise than when it was made."""
         return self._planned(refresh=True)
 
     def _planned(
-        self, instead: Mapping[str, MachineSpec] | None = None, *, refresh: bool | None = None
+        self,
+        instead: Mapping[str, MachineSpec] | None = None,
+        *,
+        refresh: bool | None = None,
+        plan: Path | None = None,
     ) -> tuple[list[Change], list[Drift]]:
         changes: dict[str, Change] = {}
         drifted: list[Drift] = []
@@ -175,7 +188,7 @@ class Stack:
                 drifted.append(drift)
 
         with self._failures(f"mctl preview {self.name}", watcher):
-            self._stack.preview(on_event=note, color="never", refresh=refresh)
+            self._stack.preview(on_event=note, color="never", refresh=refresh, plan=str(plan) if plan else None)
         self._instead = {}
         return list(changes.values()), drifted
 
