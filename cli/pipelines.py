@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -20,6 +21,7 @@ from infra.errors import MctlError, UsageError
 from infra.stacks import as_previewed, project, touched
 from infra.stacks import previews as looks
 from infra.stacks.previews import Preview
+from infra.stacks.progress import Report
 
 FORK = (
     "This request comes from a fork. Forks get no secrets, so nothing was previewed. A member of the project can "
@@ -68,12 +70,13 @@ def up(forge: Forge) -> int:
         return 0
     digests = _digests(forge.comment(request, _marker("preview", forge, folder)))
     code = 0
-    for stack, error in side_by_side.run([[stack] for stack in stacks], lambda stack: _up(stack, digests)):
-        if isinstance(error, MctlError):
-            say(f"Error: stack {stack}", error.message, error.mend)
-            code = code or error.exit_code
-        else:
-            typer.echo(f"Stack {stack} is what it declares")
+    with progress(live=False) as report:
+        for stack, error in side_by_side.run([[stack] for stack in stacks], partial(_up, digests), report):
+            if isinstance(error, MctlError):
+                say(f"Error: stack {stack}", error.message, error.mend)
+                code = code or error.exit_code
+            else:
+                typer.echo(f"Stack {stack} is what it declares")
     return code
 
 
@@ -100,11 +103,10 @@ def _digest(folder: Path, found: Preview) -> str:
     return as_previewed.digest(folder, found.stack, changes)
 
 
-def _up(stack: str, digests: dict[str, str]) -> None:
+def _up(digests: dict[str, str], stack: str, report: Report) -> None:
     if stack not in digests:
         raise MctlError("its preview failed, or there was none", mend=f"mctl preview {stack}, then mctl up {stack}")
-    with progress(live=False) as report:
-        as_previewed.up(stack, digests[stack], report)
+    as_previewed.up(stack, digests[stack], report)
 
 
 def _number(request: int | None, what: str) -> int:
