@@ -172,7 +172,7 @@ def test_rm_by_force_passes_over_unknown_names(flag: str, mctl: Run) -> None:
 
 @pytest.mark.parametrize("flag", ["-f", "-y"])
 def test_rm_keeps_a_machine_whose_removal_fails(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str, _report: object) -> None:
+    def fail(name: str, _report: object, **_how: object) -> None:
         if name == "web-1":
             from infra.errors import StackError
 

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -141,7 +142,7 @@ def test_the_rest_imports_no_pulumi_before_it_must() -> None:
         command = [sys.executable, "-X", "importtime", PROGRAM, *arguments]
         told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
         assert "typer" in told
-        assert "pulumi" not in told
+        assert not re.search(r"\| +pulumi\b(?!_)", told)
 
 
 def test_a_name_after_a_double_dash_is_still_a_name() -> None:

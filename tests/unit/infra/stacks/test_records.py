@@ -70,6 +70,7 @@ def test_a_saved_machine_is_a_private_folder_with_what_clients_want(mctl_home: P
         "ca_expiry": "",
         "engine": {"storage_driver": "overlay2"},
         "tls_sans": ["db.example"],
+        "swarm": "",
     }
     folder = Path(records.folder("web-1"))
     assert folder == mctl_home / "machines" / "web-1"
