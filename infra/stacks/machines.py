@@ -101,6 +101,7 @@ def end(opened: Stack, report: Report) -> None:
     opened.destroy()
     opened.delete()
     project.discard(opened.folder, opened.name)
+    _forget_cluster(opened.name, report)
     for name in records.of_stack(opened.name, str(opened.folder)):
         forget(name, report)
 
@@ -143,7 +144,7 @@ def remove(name: str, report: Report, *, force: bool = False, going: Sequence[st
             opened.delete()
         project.withdraw(folder, stack, name)  # from its fleet too
         project.discard(folder, stack)
-        _forget_context(stack, report)
+        _forget_cluster(stack, report)
     else:
         project.withdraw(folder, stack, name)
         if opened:
@@ -362,6 +363,12 @@ def forget(name: str, report: Report) -> None:
     """Remove what this computer keeps of a machine: its record and its docker context."""
     _forget_context(name, report)
     records.remove(name)
+
+
+def _forget_cluster(stack: str, report: Report) -> None:
+    """Remove the docker context of a Swarm, unless it is that of a machine with the stack's name."""
+    if not records.exists(stack):
+        _forget_context(stack, report)
 
 
 def _forget_context(name: str, report: Report) -> None:
