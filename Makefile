@@ -18,7 +18,7 @@ demo: setup ## Make a real machine, use it through TLS, remove it
 	@tools/demo.sh
 
 test: setup ## Run every test: unit, real Pulumi engine, real hosts
-	$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 lint: venv ## Check style
 	$(RUFF) check
