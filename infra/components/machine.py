@@ -153,7 +153,7 @@ class Machine(pulumi.ComponentResource):
         jump = bastion.login(spec)
         connection = _connection(vm, jump, booting=driver.makes_vm)
         self.vm, self.connection = vm, connection
-        authority = authority or _authority(name, child)
+        authority = authority or _authority(spec, child)
         is_foreign = spec.adopted or not driver.has_host
         daemon = _adopted(spec) if is_foreign else _daemon(spec, authority, vm, connection, child)
         self.outputs = _outputs(spec, authority, vm, daemon) | bastion.outputs(jump)
@@ -184,8 +184,8 @@ def _is_late(value: Any) -> bool:
     return any(map(_is_late, value)) if isinstance(value, list) else isinstance(value, pulumi.Output)
 
 
-def _authority(machine: str, opts: pulumi.ResourceOptions) -> Authority:
-    return Authority(f"{pulumi.get_stack()} {machine}", opts=opts, name=f"{machine}-authority")
+def _authority(spec: MachineSpec, opts: pulumi.ResourceOptions) -> Authority:
+    return Authority(f"{pulumi.get_stack()} {spec.host_name}", opts=opts, name=f"{spec.name}-authority")
 
 
 def _renaming(spec: MachineSpec) -> pulumi.ResourceTransformation:
