@@ -121,10 +121,10 @@ class MachineSpec:
         Raises UsageError naming the unknown or missing setting.
         """
         if not isinstance(declared, Mapping):
-            raise _refused(key, (name,), "is not a mapping")
+            raise UsageError(f"{key}: {name} is not a mapping", machine=name, setting=(name,))
         values = dict(declared)
         if not values.get("provider"):
-            raise _refused(key, (name,), "has no `provider`")
+            raise UsageError(f"{key}: {name} has no `provider`", machine=name, setting=(name,))
         engine = _construct(EngineSpec, (name, "engine"), values.pop("engine", None) or {}, key=key)
         return _construct(cls, (name,), values, key=key, name=name, engine=engine)
 

@@ -51,8 +51,13 @@ def test_every_program_makes_machines(program: str, monkeypatch: pytest.MonkeyPa
     config = {f"{PROJECT}:machines": json.dumps({"web-1": {"provider": "qemu"}}), f"{PROJECT}:owner": "me"}
     pulumi.runtime.set_all_config(config)
     pulumi.runtime.set_mocks(recorder, project="shop", stack="prod", preview=False)
+
+    def run() -> pulumi.Output[Any]:
+        exec(program, {})
+        return pulumi.Output.all(*exported.values())
+
     try:
-        awaited(lambda: exec(program, {}) or pulumi.Output.all(*exported.values()))()
+        awaited(run)()
     finally:
         pulumi.runtime.set_all_config({})
     made = {name for kind, name in recorder.inputs if kind == "mctl:infra:Machine"}
