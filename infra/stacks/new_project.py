@@ -63,17 +63,21 @@ def make(folder: Path, provider: str, workflow: str) -> list[Path]:
 
 def _declaration(driver: drivers.Driver) -> str:
     """Write a stack's file with one machine, and what may be said of it besides."""
-    required = [f for f in fields(driver.args) if f.default is MISSING and f.default_factory is MISSING]
+    options = fields(driver.args)
+    required = [each for each in options if each.default is MISSING and each.default_factory is MISSING]
     lines = ["config:", "  mctl:machines:", f"    {MACHINE}:", f"      provider: {driver.name}"]
+    lines += [f"      # options: as of mctl create -d {driver.name} --help; {_spelled(driver, options[0])}"]
     if required:
         lines += ["      options:", *(f"        {_line(field)}" for field in required)]
-    else:
-        lines += [f"      # options: mctl create --help --provider {driver.name} lists them; region, not --aws-region"]
     if driver.closes:
         lines += [f"      allow_cidrs: {CIDRS} # who may reach SSH and Docker: your own network here"]
     if driver.has_host:
         lines += ["      engine:", "        labels: [tier=web]", '        # version: "28"']
     return "\n".join(lines) + "\n"
+
+
+def _spelled(driver: drivers.Driver, field: Field[Any]) -> str:
+    return f"{field.name} is {drivers.flag(driver, field)} there"
 
 
 def _line(field: Field[Any]) -> str:
