@@ -15,13 +15,16 @@ def up(name: StackName = None) -> None:
 
     Example: `mctl up prod`
     """
-    from infra.stacks import fleets, lookup
+    from infra.stacks import fleets, lookup, mistakes
 
     name = name or lookup.default()
     found = fleets.fleet(name)
+    for stack in found.stacks:
+        mistakes.check(found.folder, stack)
     if found.gone:
         typer.echo(f"Removes {', '.join(found.gone)}, which no declaration has any more", err=True)
     failed = fleet.bring(found, f"mctl up {name}")
-    fleet.show(found)
+    if not failed or len(found.stacks) > 1:  # a part that fails leaves the rest up
+        fleet.show(found)
     if failed:
         raise failed

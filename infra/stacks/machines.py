@@ -6,7 +6,7 @@ What failed or was stopped half-way is gone on with by the same command, and `re
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from infra.components import bastion, drivers, provision, refusals
 from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
 from infra.machine import MANAGER, MachineSpec, SwarmSpec
-from infra.stacks import caller, docker_context, project, records, shared, state_files, swarm_nodes
+from infra.stacks import caller, docker_context, project, records, room, shared, state_files, swarm_nodes
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
@@ -53,40 +53,9 @@ def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | Non
     if swarm:
         project.declare_swarm(folder, stack, swarm)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
-    phases = _up_where_there_is_room(opened, spec, report)
+    phases = room.up_where_there_is(opened, spec, report)
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
-
-
-def _up_where_there_is_room(opened: Stack, spec: MachineSpec, report: Report) -> Mapping[str, Mapping[str, float]]:
-    """Bring up the stack with a new machine, and otherwise where there is no room for it as it is declared."""
-    mend = f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it"
-    full = drivers.load(spec.provider).no_capacity
-    left = alternatives(spec)
-    while True:
-        try:
-            return opened.up(mend=mend)
-        except StackError as error:
-            if not any(words in error.message.lower() for words in full) or not (other := next(left, None)):
-                raise
-        notice, spec = other
-        report(Progress(spec.name, notice, notice=True))
-        project.declare(opened.folder, opened.name, spec)
-
-
-def alternatives(spec: MachineSpec) -> Iterator[tuple[str, MachineSpec]]:
-    """Give what to say and to declare where there is no room: the zones that are left, then all at the full price."""
-    tried = spec.options.get("zone")
-    for zone in spec.zones[spec.zones.index(tried) + 1 :] if spec.zones else ():
-        yield f"zone {tried} has no room: trying {zone}", replace(spec, options={**spec.options, "zone": zone})
-        tried = zone
-    driver = drivers.load(spec.provider)
-    args = drivers.read_args(driver, spec.name, spec.options)
-    if driver.spot and getattr(args, driver.spot[0]) and args.spot_fallback:
-        options = {key: value for key, value in spec.options.items() if key not in (*driver.spot, "spot_fallback")}
-        spec = replace(spec, options=options | ({"zone": spec.zones[0]} if spec.zones else {}))
-        yield "there is no spare capacity: the full price is paid", spec
-        yield from alternatives(spec)
 
 
 def up(name: str, report: Report) -> list[Record]:
@@ -132,6 +101,7 @@ def end(opened: Stack, report: Report) -> None:
     opened.destroy()
     opened.delete()
     project.discard(opened.folder, opened.name)
+    _forget_cluster(opened.name, report)
     for name in records.of_stack(opened.name, str(opened.folder)):
         forget(name, report)
 
@@ -174,7 +144,7 @@ def remove(name: str, report: Report, *, force: bool = False, going: Sequence[st
             opened.delete()
         project.withdraw(folder, stack, name)  # from its fleet too
         project.discard(folder, stack)
-        _forget_context(stack, report)
+        _forget_cluster(stack, report)
     else:
         project.withdraw(folder, stack, name)
         if opened:
@@ -393,6 +363,12 @@ def forget(name: str, report: Report) -> None:
     """Remove what this computer keeps of a machine: its record and its docker context."""
     _forget_context(name, report)
     records.remove(name)
+
+
+def _forget_cluster(stack: str, report: Report) -> None:
+    """Remove the docker context of a Swarm, unless it is that of a machine with the stack's name."""
+    if not records.exists(stack):
+        _forget_context(stack, report)
 
 
 def _forget_context(name: str, report: Report) -> None:

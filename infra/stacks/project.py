@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from infra.machine import LOGIN_KEY, MACHINES, NAMESPACE, MachineSpec, SwarmSpec
 from infra.stacks.home import around
 from infra.stacks.home_project import PROJECT as PROJECT
 from infra.stacks.home_project import PROVIDER, home_project
-from infra.stacks.yaml_files import as_yaml, nearest, one_editor, parse, read, write, write_settings
+from infra.stacks.yaml_files import as_yaml, nearest, one_editor, parse, read, read_fast, write, write_settings
 
 KEY = MACHINES
 GROUPS = "mctl:groups"
@@ -35,7 +34,6 @@ OWNER = "mctl:owner"
 FORMERLY, MADE_AS = "formerly", "made_as"
 BY_PASSPHRASE = "passphrase"  # noqa: S105 - the kind, not the word
 OUR_KEYS = {KEY, GROUPS, PART_OF, SWARM, AUTHORITY, ADOPTED, OWNER}
-NEARLY = 0.85
 REQUIRED = ("name", "runtime")
 SECRETS = {"encryptionsalt", "encryptedkey", PROVIDER}
 
@@ -62,7 +60,7 @@ def stacks(project: Path) -> list[str]:
 
 def stack_exists(project: Path, stack: str) -> bool:
     """Tell whether the project folder has a file of that stack."""
-    return _file(project, stack).exists()
+    return file_of(project, stack).exists()
 
 
 def machines(project: Path, stack: str) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def providers(project: Path, stack: str) -> dict[str, str]:
 
     Of a thousand machines it takes a tenth of a second, and `machines` two: libyaml keeps no comments.
     """
-    config = _read_fast(_file(project, stack))
+    config = read_fast(file_of(project, stack), KEY, GROUPS)
     declared = _expand(project, stack, _config(project, stack) if config is None else config)
     entries = {str(name): entry if isinstance(entry, Mapping) else {} for name, entry in declared.items()}
     return {name: str(entry.get("provider", "")) for name, entry in entries.items()}
@@ -106,7 +104,7 @@ def parts(project: Path, fleet: str) -> list[str]:
 
 def was_opened(project: Path, stack: str) -> bool:
     """Tell whether a stack's file has what opens its secrets, which the engine writes when it makes a stack."""
-    return not SECRETS.isdisjoint(read(_file(project, stack)))
+    return not SECRETS.isdisjoint(read(file_of(project, stack)))
 
 
 def stack_of(project: Path, machine: str) -> str | None:
@@ -201,27 +199,7 @@ def place(project: Path, stack: str, setting: Sequence[str]) -> str:
     machine, *own = setting
     group, _, _ = machine.rpartition("-")
     paths = [[KEY, *setting], [GROUPS, group, OWN, *setting], [GROUPS, group, *own]]
-    return nearest(_file(project, stack), [["config", *path] for path in paths])
-
-
-def check(project: Path, stack: str) -> None:
-    """Refuse what can only be meant otherwise: a key that is nearly ours, and a machine that two stacks declare.
-
-    Raises UsageError that names the file and the line.
-    """
-    for key in _config(project, stack):
-        near = get_close_matches(str(key), OUR_KEYS, 1, NEARLY) if key not in OUR_KEYS else ()
-        if near:
-            raise UsageError(f"{_file(project, stack)}: {key} is no setting of mctl; did you mean {near[0]!r}?")
-    declared = set(providers(project, stack))
-    for other in stacks(project):
-        for name in sorted(declared & set(providers(project, other))) if other != stack else ():
-            first, second = place(project, stack, (name,)), place(project, other, (name,))
-            raise UsageError(
-                f"{first}: machine {name!r} is declared in {second} too",
-                machine=name,
-                mend="give one of them another name",
-            )
+    return nearest(file_of(project, stack), [["config", *path] for path in paths])
 
 
 def backend(project: Path) -> str:
@@ -236,7 +214,7 @@ def set_backend(project: Path, url: str) -> None:
 
 def secrets_provider(project: Path, stack: str) -> str:
     """Give what encrypts a stack's secrets, a new one's as the project has it; nothing for a passphrase."""
-    settings = read(_file(project, stack))
+    settings = read(file_of(project, stack))
     if not SECRETS & set(settings):
         settings = read(project / "Pulumi.yaml")
     return str(settings.get(PROVIDER) or "").removeprefix(BY_PASSPHRASE)
@@ -249,37 +227,37 @@ def set_secrets_provider(project: Path, provider: str) -> None:
 
 def owner(project: Path, stack: str) -> str:
     """Give the id that a stack kept when its state was moved, or nothing."""
-    return str((read(_file(project, stack)).get("config") or {}).get(OWNER) or "")
+    return str((read(file_of(project, stack)).get("config") or {}).get(OWNER) or "")
 
 
 def read_text(project: Path, stack: str) -> str:
     """Read the file of a stack as it is, or nothing."""
-    file = _file(project, stack)
+    file = file_of(project, stack)
     return file.read_text() if file.exists() else ""
 
 
 def write_text(project: Path, stack: str, text: str) -> None:
     """Write the file of a stack."""
     with alone(project, stack):
-        write(_file(project, stack), text)
+        write(file_of(project, stack), text)
 
 
 def take_over(project: Path, stack: str, text: str, config: Mapping[str, Any]) -> None:
     """Write the file of a stack as another computer has it, with this config."""
     with alone(project, stack):
-        write_settings(_file(project, stack), {**parse(text), "config": dict(config)})
+        write_settings(file_of(project, stack), {**parse(text), "config": dict(config)})
 
 
 def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
-    settings = read(_file(project, stack))
+    settings = read(file_of(project, stack))
     others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
     return set(settings) <= SECRETS | {"config"} and set(others) <= OUR_KEYS
 
 
 def discard(project: Path, stack: str) -> None:
     """Delete the declaration of a stack that is no more."""
-    _file(project, stack).unlink(missing_ok=True)
+    file_of(project, stack).unlink(missing_ok=True)
 
 
 def withdraw(project: Path, stack: str, machine: str) -> None:
@@ -309,7 +287,7 @@ def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
 
 def authority(project: Path, stack: str) -> AuthoritySpec:
     """Read which generations of the stack's authority count. Raises UsageError for what can't mean anything."""
-    return AuthoritySpec.from_config((read(_file(project, stack)).get("config") or {}).get(AUTHORITY))
+    return AuthoritySpec.from_config((read(file_of(project, stack)).get("config") or {}).get(AUTHORITY))
 
 
 def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
@@ -335,14 +313,14 @@ def settings_in(text: str) -> dict[str, Any]:
 
 def whole(project: Path, stack: str) -> dict[str, Any]:
     """Read all of a stack's file as plain values; nothing where there is none."""
-    plain: dict[str, Any] = json.loads(json.dumps(read(_file(project, stack)), default=str))
+    plain: dict[str, Any] = json.loads(json.dumps(read(file_of(project, stack)), default=str))
     return plain
 
 
 def write_whole(project: Path, stack: str, settings: Mapping[str, Any], comment: str) -> None:
     """Write a stack's file anew, with a comment above."""
-    with one_editor(_file(project, stack)):
-        write(_file(project, stack), f"# {comment}.\n{as_yaml(settings)}")
+    with one_editor(file_of(project, stack)):
+        write(file_of(project, stack), f"# {comment}.\n{as_yaml(settings)}")
 
 
 def declare_settings(project: Path, stack: str, values: Mapping[str, Any]) -> None:
@@ -360,21 +338,22 @@ def _set(file: Path, key: str, value: Any) -> None:
 @contextmanager
 def alone(project: Path, stack: str) -> Iterator[None]:
     """Keep other editors of a stack's declaration waiting, for what the engine itself writes into it."""
-    with one_editor(_file(project, stack)):
+    with one_editor(file_of(project, stack)):
         yield
 
 
 @contextmanager
 def editing(project: Path, stack: str) -> Iterator[dict[str, Any]]:
     """Give the config of a stack to be changed, and write it in one go at the end."""
-    file = _file(project, stack)
+    file = file_of(project, stack)
     with one_editor(file):
         settings = read(file)
         yield settings.setdefault("config", {})
         write_settings(file, settings)
 
 
-def _file(project: Path, stack: str) -> Path:
+def file_of(project: Path, stack: str) -> Path:
+    """Give the file that declares a stack."""
     return project / f"Pulumi.{stack}.yaml"
 
 
@@ -384,7 +363,7 @@ def _fleet(project: Path, stack: str) -> dict[str, None]:
 
 
 def _config(project: Path, stack: str) -> dict[str, Any]:
-    return read(_file(project, stack)).get("config") or {}
+    return read(file_of(project, stack)).get("config") or {}
 
 
 def _expand(project: Path, stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -398,23 +377,8 @@ def _named(project: Path, stack: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        at = place(project, stack, error.setting) if error.setting else _file(project, stack)
+        at = place(project, stack, error.setting) if error.setting else file_of(project, stack)
         raise UsageError(f"{at}: {error.message}", machine=error.machine, mend=error.mend) from None
-
-
-def _read_fast(file: Path) -> dict[str, Any] | None:
-    """Read the config of a plain declaration, every value as text; None where it takes the slow way to tell more."""
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        content = file.read_bytes()
-        if b"<<" in content:  # it merges nothing
-            return None
-        config = yaml.load(content, yaml.CBaseLoader)["config"]  # noqa: S506 - it makes nothing but text
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
-        return None
-    is_plain = isinstance(config, dict) and all(isinstance(config.get(key, {}), dict) for key in (KEY, GROUPS))
-    return config if is_plain else None
 
 
 def _check(file: Path, settings: Any) -> None:

@@ -85,6 +85,6 @@ def test_a_key_that_is_nearly_ours_is_not_taken_for_someone_elses(shop: Shop, de
     declaration.write_text(text.replace("mctl:machines", "mctl:machine"))
     ran = shop.mctl("up", "prod")
     declaration.write_text(text)
-    said = f"Error: {declaration}: mctl:machine is no setting of mctl; did you mean 'mctl:machines'?\n"
+    said = f"Error: {declaration}:2: mctl:machine is no setting of mctl; did you mean 'mctl:machines'?\n"
     assert ran == (2, "", said)
     assert shop.mctl("preview", "prod") == (0, "no changes\n", "")

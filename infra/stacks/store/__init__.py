@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,29 +20,31 @@ from pulumi.automation._stack import StackInitMode
 
 from infra.errors import MctlError, NotFoundError, StackLockedError, UsageError
 from infra.machine import MachineSpec
-from infra.stacks import locks, passphrase, program, project, pulumi_program, served_plugins, shared, state_files, steps
+from infra.stacks import (
+    locks,
+    mistakes,
+    passphrase,
+    program,
+    project,
+    pulumi_program,
+    served_plugins,
+    shared,
+    state_files,
+    steps,
+)
 from infra.stacks.home import home
 from infra.stacks.progress import MACHINE, Progress, Report, Watcher
-from infra.stacks.steps import SIGNATURE, Change, Drift
-from infra.stacks.store.process import Engine
+from infra.stacks.steps import Change, Drift
+from infra.stacks.store.process import CUT_OFF, PASSING, Engine
+from infra.stacks.store.state import descendants, has_begun, in_clear, is_made
 from infra.stacks.store.workspace import Opened, Workspace, environment, install_official
 
 # It warns of an event stream that its engine's death cut off: the failure itself is told, and once is enough.
 warnings.filterwarnings("ignore", module=r"pulumi\.automation\.")
 
 T = TypeVar("T")
-# What the engine says of state or a lock that it finds cut off: another run is writing it just now, was killed, or had
-# a full disk.
-CUT_OFF = re.compile(
-    r"error: (.*: )?(EOF|unexpected end of JSON input|corrupt store: missing version .*)$", re.MULTILINE
-)
 CUT_OFF_TRIES, CUT_OFF_SECONDS = 6, 0.3
-# What a provider says that is overloaded or counts calls (RFC 6585, RFC 9110); the most seconds before each other try.
-PASSING = re.compile(
-    r"\b(status|code|error|http)\b\W*(code)?\W*(429|50[234])\b|\b429 |\b50[234] (bad|service|gateway)|rate ?limit"
-    r"|too many requests|throttl|requestlimitexceeded|service unavailable|temporarily unavailable",
-    re.IGNORECASE,
-)
+# The most seconds before each other try.
 PASSING_SECONDS = (1, 2, 4, 8, 16)
 AGAIN = "run the same command again"
 RENEWABLE = ("tls:index/privateKey:PrivateKey", "command:remote:Command")
@@ -195,7 +196,7 @@ class Stack:
     def destroy(self, *machine: str) -> None:
         """Remove everything in the stack, or one machine's part of it. machine: every name that it may have there."""
         watcher = self._watcher()
-        target = self._descendants(machine) if machine else None
+        target = descendants(self._state(), machine) if machine else None
         if target == []:
             return
         with self._failures(f"mctl rm {machine[0] if machine else self.name}", watcher):
@@ -209,7 +210,7 @@ class Stack:
 
     def settle(self) -> None:
         """Find what an interrupted run began to make, and take it into the stack state, or drop it where it is not."""
-        if _has_begun(self._state()):
+        if has_begun(self._state()):
             self.refresh()
 
     def machines(self) -> list[dict[str, Any]]:
@@ -222,7 +223,7 @@ class Stack:
             with self._failures(f"mctl refresh {self.name}"):
                 made = self._mended(self._stack.every_output).get("machines", {})
         declared = project.machines(self.folder, self.name)
-        return [machine for name, machine in made.items() if name in declared and _is_made(machine)]
+        return [machine for name, machine in made.items() if name in declared and is_made(machine)]
 
     def swarm(self) -> dict[str, str]:
         """Read the tokens and the unlock key of the stack's Swarm, in clear."""
@@ -233,8 +234,8 @@ class Stack:
         """Read the outputs of each machine that is whole in the stack state, also after a run that failed."""
         declared = project.machines(self.folder, self.name)
         resources = self.deployment()["deployment"].get("resources") or []
-        made = [_in_clear(each.get("outputs") or {}) for each in resources if each["type"] == MACHINE]
-        return [machine for machine in made if machine.get("name") in declared and _is_made(machine)]
+        made = [in_clear(each.get("outputs") or {}) for each in resources if each["type"] == MACHINE]
+        return [machine for machine in made if machine.get("name") in declared and is_made(machine)]
 
     def keep_secret(self, key: str, text: str) -> None:
         """Put a value into the stack's config, encrypted. key: with its namespace."""
@@ -292,7 +293,7 @@ class Stack:
         And tell whether the making of more has begun, and not ended: such has no id yet.
         """
         state = self._state()
-        return {resource["id"] for resource in state.get("resources") or [] if resource.get("id")}, _has_begun(state)
+        return {resource["id"] for resource in state.get("resources") or [] if resource.get("id")}, has_begun(state)
 
     def _resources(self, *kinds: str) -> list[dict[str, Any]]:
         return [resource for resource in self._state().get("resources") or [] if resource["type"] in kinds]
@@ -300,14 +301,6 @@ class Stack:
     def _state(self) -> dict[str, Any]:
         with self._failures(f"mctl refresh {self.name}"):
             return dict(self._mended(self._stack.export_stack).deployment or {})
-
-    def _descendants(self, machine: Sequence[str]) -> list[str]:
-        resources = self._state().get("resources") or []
-        family = {r["urn"] for r in resources if r["type"] == MACHINE and r["urn"].rpartition("::")[2] in machine}
-        for resource in resources:  # parents come before their children
-            if resource.get("parent") in family:
-                family.add(resource["urn"])
-        return sorted(family)
 
     def _watcher(self, report: Report | None = None) -> Watcher:
         return Watcher(list(project.machines(self.folder, self.name)), report or self.report)
@@ -367,7 +360,7 @@ class Stack:
         try:
             if self._alone:
                 shared.require_current(self.folder, self.name, self._published)
-            project.check(self.folder, self.name)
+            mistakes.check(self.folder, self.name)
             program.machines(str(self.folder), self._keep_made, self._instead, self._without)
         except MctlError as error:
             self._refused = error
@@ -400,19 +393,3 @@ class Stack:
 
 def _holders(error: Exception) -> str:
     return ", ".join(locks.holders(str(error))) or "another run"
-
-
-def _has_begun(state: Mapping[str, Any]) -> bool:
-    return any(operation["type"] == "creating" for operation in state.get("pending_operations") or [])
-
-
-def _is_made(machine: dict[str, Any]) -> bool:
-    """Tell a machine from one whose making stopped: its engine has a version, or nothing was there to be made."""
-    return bool(machine.get("engine_version") or machine.get("ssh_port") == 0)
-
-
-def _in_clear(value: Any) -> Any:
-    """Read a value of an exported stack state, where a secret is a mapping with its JSON in clear."""
-    if isinstance(value, dict) and SIGNATURE in value:
-        return json.loads(value["plaintext"]) if "plaintext" in value else None
-    return {key: _in_clear(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,18 @@ from semver import VersionInfo
 
 from infra.stacks import locks
 from infra.stacks.interrupts import Interrupts
+
+# What the engine says of state or a lock that it finds cut off: another run is writing it just now, was killed, or had
+# a full disk.
+CUT_OFF = re.compile(
+    r"error: (.*: )?(EOF|unexpected end of JSON input|corrupt store: missing version .*)$", re.MULTILINE
+)
+# What a provider says that is overloaded or counts calls (RFC 6585, RFC 9110).
+PASSING = re.compile(
+    r"\b(status|code|error|http)\b\W*(code)?\W*(429|50[234])\b|\b429 |\b50[234] (bad|service|gateway)|rate ?limit"
+    r"|too many requests|throttl|requestlimitexceeded|service unavailable|temporarily unavailable",
+    re.IGNORECASE,
+)
 
 
 class Engine(auto.PulumiCommand):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.machine import MachineSpec
-from infra.stacks.machines import alternatives
+from infra.stacks.room import alternatives
 
 FULL_PRICE = "there is no spare capacity: the full price is paid"
 
