@@ -36,6 +36,7 @@ man: venv ## Make the generated pages of docs/ anew, after the command line, an 
 	$(PYTHON) -m tools.provider_pages
 	$(PYTHON) -m tools.command_pages >docs/commands.md
 	$(PYTHON) -m tools.error_page >docs/troubleshooting.md
+	$(PYTHON) -m tools.package_schema >infra/package/schema.json
 
 docs: venv ## Build the documentation site into site/, its links and anchors checked
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict

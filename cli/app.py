@@ -54,6 +54,7 @@ VERBS = {
     "scp": Verb(CONNECT, "Copy files to, from and between machines"),
     "mount": Verb(CONNECT, "Mount a machine's folder here"),
     "ssh-config": Verb(CONNECT, "Print what your own ssh needs to reach machines"),
+    "init": Verb(STACKS, "Begin a repository of machines"),
     "up": Verb(STACKS, "Bring a stack to what it declares"),
     "preview": Verb(STACKS, "Show what `up` would do"),
     "ci": Verb(STACKS, "Preview in a pull request, `up` on merge, drift in an issue"),

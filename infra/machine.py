@@ -115,15 +115,18 @@ class MachineSpec:
         return self.made_as or self.name
 
     @classmethod
-    def from_config(cls, name: str, declared: Mapping[str, Any]) -> MachineSpec:
-        """Read one entry of `mctl:machines`. Raises UsageError naming the unknown or missing key."""
+    def from_config(cls, name: str, declared: Mapping[str, Any], key: str = MACHINES) -> MachineSpec:
+        """Read one entry of `mctl:machines`, or of what else is called key.
+
+        Raises UsageError naming the unknown or missing setting.
+        """
         if not isinstance(declared, Mapping):
-            raise UsageError(f"{MACHINES}: {name} is not a mapping", machine=name, setting=(name,))
+            raise UsageError(f"{key}: {name} is not a mapping", machine=name, setting=(name,))
         values = dict(declared)
         if not values.get("provider"):
-            raise UsageError(f"{MACHINES}: {name} has no `provider`", machine=name, setting=(name,))
-        engine = _construct(EngineSpec, (name, "engine"), values.pop("engine", None) or {})
-        return _construct(cls, (name,), values, name=name, engine=engine)
+            raise UsageError(f"{key}: {name} has no `provider`", machine=name, setting=(name,))
+        engine = _construct(EngineSpec, (name, "engine"), values.pop("engine", None) or {}, key=key)
+        return _construct(cls, (name,), values, key=key, name=name, engine=engine)
 
     def to_config(self) -> dict[str, Any]:
         """Write the entry, without what is at its default."""

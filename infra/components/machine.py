@@ -1,20 +1,22 @@
 """A machine: a driver's VM, its keys and certificates, and Docker Engine on it behind TLS."""
 
-from __future__ import annotations
-
+# Annotations are objects here, not text: what the component takes and gives is read from them for other languages.
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import pulumi
 import pulumi_command as command
 import pulumi_tls as tls
 
-from infra.components import bastion, drivers, ownership
+from infra.components import bastion, drivers, ownership, refusals
 from infra.components.engine import Engine
 from infra.components.provision import provision
 from infra.components.ssh_login import Login
 from infra.components.tls import Authority, ServerCertificate
+from infra.errors import UsageError
 from infra.machine import EngineSpec, MachineSpec
 
 # A host that we made may still be booting, so its connections are tried until the operation's own limit; one that was
@@ -25,27 +27,120 @@ CERTIFICATES = ("ca_cert", "client_cert", "client_key")
 PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*(?=@)")
 
 
+class EngineArgs(TypedDict, total=False):
+    """How Docker Engine gets onto the host and how its daemon is set up."""
+
+    install: str
+    """docker, distro, none, a script's URL, or auto: docker, else distro"""
+    version: str
+    """Version to pin, such as 27 or 27.3.1"""
+    opts: list[str]
+    """dockerd options, KEY=VALUE or KEY"""
+    labels: list[str]
+    """Labels of the engine, KEY=VALUE"""
+    insecure_registries: list[str]
+    """Registries to reach without TLS"""
+    registry_mirrors: list[str]
+    """Mirrors of Docker Hub"""
+    storage_driver: str
+    """Storage driver"""
+    env: list[str]
+    """Environment variables of the daemon, KEY=VALUE"""
+
+
+class MachineArgs(TypedDict, total=False):
+    """What a machine is declared by, as under `mctl:machines`. All of it is known before anything is made."""
+
+    provider: Required[str]
+    """Where the machine runs"""
+    options: Mapping[str, Any]
+    """The provider's own options, such as ip_address, spelled as in Pulumi.STACK.yaml"""
+    engine: EngineArgs
+    """How Docker Engine is set up"""
+    tls_sans: list[str]
+    """Further names and addresses for the server certificate"""
+    ssh_host_key: str
+    """Public SSH key of a host that is there already"""
+    ssh_proxy_jump: str
+    """Bastion that all SSH goes through: [USER@]HOST[:PORT]"""
+    ssh_proxy_host_key: str
+    """The bastion's public SSH key"""
+    ssh_proxy_key: str
+    """Private key file for the bastion"""
+    private_address_only: bool
+    """Reach the machine by its private address alone"""
+    allow_cidrs: list[str]
+    """Who may reach SSH and Docker through the provider's firewall; nobody, if empty"""
+    zones: list[str]
+    """Zones where it may be"""
+    swarm_networks: list[str]
+    """Where the other members of its Swarm are"""
+    user_data: str
+    """File for cloud-init"""
+    provision_scripts: list[str]
+    """Files to run on the host as root, once Docker is up"""
+    running: bool
+    """Whether it is switched on"""
+    made_as: str
+    """The name that it was made under, where that is another"""
+
+
 class Machine(pulumi.ComponentResource):
-    """Make one machine from its spec.
+    """A Docker host, and all that a client needs to reach its daemon over TLS."""
 
-    owner: whose stack state knows of it, for `ownership.tags`. swarm: its role in the stack's Swarm, if any. Children
-    are named `NAME-…`. `outputs` is the same mapping for every provider; the private keys in it are secret. `vm` and
-    `connection` are for what is done on its host besides.
-    """
-
-    outputs: dict[str, pulumi.Output[Any]]
-    vm: drivers.Vm
-    connection: command.remote.ConnectionArgs
+    name: pulumi.Output[str]
+    """The machine's name"""
+    provider: pulumi.Output[str]
+    """Where it runs"""
+    instance_id: pulumi.Output[str]
+    """What the provider calls it"""
+    address: pulumi.Output[str]
+    """Where it is reached"""
+    private_address: pulumi.Output[str]
+    """Its address in the provider's network"""
+    ssh_user: pulumi.Output[str]
+    """Who logs in by SSH"""
+    ssh_port: pulumi.Output[int]
+    """Port of SSH, 0 without any"""
+    docker_url: pulumi.Output[str]
+    """What DOCKER_HOST is to be"""
+    engine_version: pulumi.Output[str]
+    """Version of Docker Engine"""
+    ca_cert: pulumi.Output[str]
+    """Certificate of the authority, PEM"""
+    client_cert: pulumi.Output[str]
+    """The client's certificate, PEM"""
+    client_key: pulumi.Output[str]
+    """The client's private key, PEM, secret"""
+    ssh_private_key: pulumi.Output[str]
+    """Private key for SSH, secret; none where the SSH agent has it"""
+    ssh_host_key: pulumi.Output[str]
+    """The host's public SSH key"""
+    certificate_expiry: pulumi.Output[str]
+    """When the server certificate ends, RFC 3339"""
+    labels: pulumi.Output[dict[str, str]]
+    """Labels of the engine"""
+    running: pulumi.Output[bool]
+    """Whether it is switched on"""
 
     def __init__(
         self,
-        spec: MachineSpec,
-        authority: Authority,
+        name: str,
         opts: pulumi.ResourceOptions | None = None,
         *,
+        authority: Authority | None = None,
         owner: str = "",
         swarm: str = "",
+        **settings: Unpack[MachineArgs],
     ) -> None:
+        """Make one machine.
+
+        authority: signs its certificates; without one it has its own. owner: whose stack state knows of it, for
+        `ownership.tags`. swarm: its role in the stack's Swarm, if any. Children are named `NAME-…`. `outputs` is the
+        same mapping for every provider; the private keys in it are secret. `vm` and `connection` are for what is done
+        on its host besides. Raises UsageError for settings that can't mean anything.
+        """
+        spec = _read(name, settings)
         renamed = pulumi.ResourceOptions(transformations=[_renaming(spec)] if spec.formerly else None)
         super().__init__("mctl:infra:Machine", spec.name, {}, pulumi.ResourceOptions.merge(opts, renamed))
         driver = drivers.load(spec.provider)
@@ -58,12 +153,39 @@ class Machine(pulumi.ComponentResource):
         jump = bastion.login(spec)
         connection = _connection(vm, jump, booting=driver.makes_vm)
         self.vm, self.connection = vm, connection
+        authority = authority or _authority(spec, child)
         is_foreign = spec.adopted or not driver.has_host
         daemon = _adopted(spec) if is_foreign else _daemon(spec, authority, vm, connection, child)
         self.outputs = _outputs(spec, authority, vm, daemon) | bastion.outputs(jump)
         if swarm:
             self.outputs["swarm"] = pulumi.Output.from_input(swarm)
+        for output in Machine.__annotations__:
+            setattr(self, output, self.outputs[output])
         self.register_outputs(self.outputs)
+
+
+def _read(name: str, settings: Mapping[str, Any]) -> MachineSpec:
+    for key, value in settings.items():
+        if _is_late(value):
+            raise UsageError(
+                f"Machine: {name}.{key} is an Output, known only once what it is of has been made",
+                machine=name,
+                mend="give a value that is known before: from the config, or as text",
+            )
+    spec = MachineSpec.from_config(name, settings, "Machine")
+    refusals.check(spec)
+    root = pulumi.runtime.get_root_directory() or ""
+    return spec.with_files(lambda path: os.path.join(root, path))
+
+
+def _is_late(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_is_late, value.values()))
+    return any(map(_is_late, value)) if isinstance(value, list) else isinstance(value, pulumi.Output)
+
+
+def _authority(spec: MachineSpec, opts: pulumi.ResourceOptions) -> Authority:
+    return Authority(f"{pulumi.get_stack()} {spec.host_name}", opts=opts, name=f"{spec.name}-authority")
 
 
 def _renaming(spec: MachineSpec) -> pulumi.ResourceTransformation:

@@ -21,6 +21,7 @@ HOURS_A_YEAR = 365 * 24
 CA_HOURS = 10 * HOURS_A_YEAR
 RENEWAL_HOURS = 30 * 24
 ORGANIZATION = "mctl"
+NAME = "authority"
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class _Generation:
 class Authority(pulumi.ComponentResource):
     """Make the stack's certificate authority and its client certificate, of each generation that counts.
 
-    adopted: generation 0: `ca_cert`, `client_cert` and `client_key`, PEM, secret. Raises UsageError where it counts and
-    is not there.
+    stack: whose it is, as its certificate says. adopted: generation 0: `ca_cert`, `client_cert` and `client_key`, PEM,
+    secret. name: what its resources are called by. Raises UsageError where generation 0 counts and is not there.
     """
 
     ca_cert: pulumi.Output[str]
@@ -54,31 +55,33 @@ class Authority(pulumi.ComponentResource):
         spec: AuthoritySpec | None = None,
         adopted: pulumi.Output[dict[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        name: str = NAME,
     ) -> None:
-        super().__init__("mctl:infra:Authority", "authority", {}, opts)
+        super().__init__("mctl:infra:Authority", name, {}, opts)
         spec = spec or AuthoritySpec()
         child = pulumi.ResourceOptions(parent=self)
         if ADOPTED in spec.generations and adopted is None:
             raise UsageError(f"mctl:authority counts on generation {ADOPTED}, but mctl:adoptedAuthority is not there")
-        made = {number: _generation(number, stack, adopted, child) for number in sorted(spec.generations)}
+        made = {number: _generation(name, number, stack, adopted, child) for number in sorted(spec.generations)}
         self.ca_cert = _bundle([made[number].cert for number in spec.trusts])
         self.admitted = _bundle([made[number].cert for number in spec.admits])
         self.signer = made[spec.signs]
         if spec.client == ADOPTED and adopted is not None:
             self.client_cert, self.client_key = _public(adopted, "client_cert"), adopted["client_key"]
         else:
-            self.client_cert, self.client_key = _client(made[spec.client], child)
+            self.client_cert, self.client_key = _client(name, made[spec.client], child)
         self.register_outputs({"caCert": self.ca_cert, "clientCert": self.client_cert})
 
 
 def _generation(
-    number: int, stack: str, adopted: pulumi.Output[dict[str, str]] | None, opts: pulumi.ResourceOptions
+    name: str, number: int, stack: str, adopted: pulumi.Output[dict[str, str]] | None, opts: pulumi.ResourceOptions
 ) -> _Generation:
     if number == ADOPTED and adopted is not None:
         return _Generation(number, _public(adopted, "ca_cert"))
-    key = _key(f"{_prefix(number)}-ca-key", opts)
+    key = _key(f"{_prefix(name, number)}-ca-key", opts)
     ca = tls.SelfSignedCert(
-        f"{_prefix(number)}-ca",
+        f"{_prefix(name, number)}-ca",
         private_key_pem=key.private_key_pem,
         subject=tls.SelfSignedCertSubjectArgs(common_name=_common_name(number, stack), organization=ORGANIZATION),
         is_ca_certificate=True,
@@ -90,8 +93,10 @@ def _generation(
     return _Generation(number, ca.cert_pem, key.private_key_pem)
 
 
-def _client(signer: _Generation, opts: pulumi.ResourceOptions) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-    name = f"{_prefix(signer.number)}-client"
+def _client(
+    authority: str, signer: _Generation, opts: pulumi.ResourceOptions
+) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    name = f"{_prefix(authority, signer.number)}-client"
     key = _key(f"{name}-key", opts)
     request = tls.CertRequest(
         name,
@@ -103,8 +108,8 @@ def _client(signer: _Generation, opts: pulumi.ResourceOptions) -> tuple[pulumi.O
 
 
 def client_key_name(generation: int) -> str:
-    """Name the resource of a generation's client key: a new one makes a new client certificate."""
-    return f"{_prefix(generation)}-client-key"
+    """Name the resource of the client key of the stack's authority: a new one makes a new client certificate."""
+    return f"{_prefix(NAME, generation)}-client-key"
 
 
 def server_key_name(machine: str) -> str:
@@ -167,8 +172,8 @@ def _key(name: str, opts: pulumi.ResourceOptions) -> tls.PrivateKey:
     return tls.PrivateKey(name, algorithm="ECDSA", ecdsa_curve="P256", opts=opts)
 
 
-def _prefix(generation: int) -> str:
-    return "authority" if generation == 1 else f"authority-{generation}"
+def _prefix(authority: str, generation: int) -> str:
+    return authority if generation == 1 else f"{authority}-{generation}"
 
 
 def _common_name(generation: int, stack: str) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.components import bastion, drivers, provision
+from infra.components import bastion, drivers, provision, refusals
 from infra.errors import HostError, NameTakenError, NotFoundError, PreCreateError, RecordError, StackError
 from infra.machine import MANAGER, MachineSpec, SwarmSpec
-from infra.stacks import caller, docker_context, program, project, records, room, shared, state_files, swarm_nodes
+from infra.stacks import caller, docker_context, project, records, room, shared, state_files, swarm_nodes
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
 from infra.stacks.states import probe
@@ -310,7 +310,7 @@ def checked(folder: Path, spec: MachineSpec) -> MachineSpec:
 
     A file's path in the spec is absolute, or relative to the current folder. Raises PreCreateError and UsageError.
     """
-    program.check(spec)
+    refusals.check(spec)
     driver = drivers.load(spec.provider)
     spec = bastion.check(provision.check(spec.with_files(_absolute)))
     if driver.closes and not spec.allow_cidrs:

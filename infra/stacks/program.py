@@ -11,98 +11,60 @@ from typing import Any
 import pulumi
 
 from infra.authority import AuthoritySpec
-from infra.components import drivers, swarm
-from infra.components.engine_scripts.configure import split_opts
+from infra.components import refusals, swarm
 from infra.components.machine import Machine
 from infra.components.tls import Authority
-from infra.errors import UsageError
 from infra.groups import expand
-from infra.machine import NAMESPACE, EngineSpec, MachineSpec, SwarmSpec
+from infra.machine import NAMESPACE, MachineSpec, SwarmSpec
 from infra.stacks.owner import owner
 
 
-def run(
-    folder: str,
+def machines(
+    folder: str | None = None,
     tell: Callable[[dict[str, dict[str, Any]]], None] | None = None,
     instead: Mapping[str, MachineSpec] | None = None,
     without: Container[str] = (),
-) -> None:
-    """Declare every machine of the stack's config, and export their outputs by name as `machines`.
+) -> dict[str, Machine]:
+    """Declare every machine of the stack's config, export their outputs by name as `machines`, and give them by name.
 
-    folder: the project's; what the config names relative to it is found there. tell: is given the same once all are
-    known, secrets in clear. instead: machines to take as these, not as the config has them. without: machines that are
-    about to be removed. Raises UsageError where the config is missing or can't mean anything.
+    folder: the project's, by default that of the program that runs; what the config names relative to it is found
+    there. tell: is given the outputs once all are known, secrets in clear. instead: machines to take as these, not as
+    the config has them. without: machines that are about to be removed. Raises UsageError where the config is missing
+    or can't mean anything.
     """
+    folder = folder or pulumi.runtime.get_root_directory() or ""
     config = pulumi.Config(NAMESPACE)
     declared = [(instead or {}).get(spec.name, spec) for spec in _declared(config)]
     here = [spec.with_files(lambda path: os.path.join(folder, path)) for spec in declared]
     specs = [spec for spec in here if spec.name not in without]
-    swarm_spec = SwarmSpec.from_config(config.get_object("swarm"))
     for spec in specs:
-        check(spec)
-    if not specs:
-        pulumi.export("machines", {})
-        return
+        refusals.check(spec)
+    made = _made(config, specs, config.get("owner") or owner(Path(folder))) if specs else {}
+    outputs = {name: machine.outputs for name, machine in made.items()}
+    pulumi.export("machines", outputs)
+    if tell and made:
+        pulumi.Output.from_input(outputs).apply(tell)
+    return made
+
+
+def _made(config: pulumi.Config, specs: list[MachineSpec], ours: str) -> dict[str, Machine]:
+    swarm_spec = SwarmSpec.from_config(config.get_object("swarm"))
     if swarm_spec:
         swarm.check(swarm_spec, specs)
         specs = [replace(spec, swarm_networks=spec.swarm_networks or swarm_spec.networks) for spec in specs]
     plan = AuthoritySpec.from_config(config.get_object("authority"))
     authority = Authority(pulumi.get_stack(), plan, config.get_secret_object("adoptedAuthority"))
-    ours = config.get("owner") or owner(Path(folder))
     managers = swarm_spec.managers_of(specs) if swarm_spec else []
     roles = {spec.name: swarm.role(spec.name, managers) for spec in specs} if swarm_spec else {}
-    made = {spec.name: Machine(spec, authority, owner=ours, swarm=roles.get(spec.name, "")) for spec in specs}
+    made = {
+        spec.name: Machine(
+            spec.name, authority=authority, owner=ours, swarm=roles.get(spec.name, ""), **spec.to_config()
+        )
+        for spec in specs
+    }
     if swarm_spec:
         pulumi.export("swarm", swarm.Swarm(pulumi.get_stack(), swarm_spec, specs, made).outputs)
-    machines = {name: machine.outputs for name, machine in made.items()}
-    pulumi.export("machines", machines)
-    if tell:
-        pulumi.Output.from_input(machines).apply(tell)
-
-
-def check(spec: MachineSpec) -> None:
-    """Refuse what can't be made, before anything is. Raises UsageError."""
-    driver = drivers.load(spec.provider)
-    _check_host(driver, spec)
-    _check_ways(driver, spec)
-    drivers.read_args(driver, spec.name, spec.options)
-    split_opts(spec.engine)
-
-
-def _check_host(driver: drivers.Driver, spec: MachineSpec) -> None:
-    """Refuse what is for a host, where a daemon is all that there is."""
-    given = {
-        "--engine-…": spec.engine != EngineSpec(),
-        "--tls-san": spec.tls_sans,
-        "--ssh-host-key": spec.ssh_host_key,
-        "--ssh-proxy-jump": spec.ssh_proxy_jump,
-        "--provision-script": spec.provision_scripts,
-    }
-    for option in [option for option, value in given.items() if value and not driver.has_host]:
-        raise UsageError(f"{option}: provider {driver.name} changes nothing on the daemon's host", machine=spec.name)
-
-
-def _check_ways(driver: drivers.Driver, spec: MachineSpec) -> None:
-    if spec.private_address_only and not driver.private_address:
-        raise UsageError(
-            f"--private-address-only: a machine of provider {driver.name} has no private address of its own",
-            machine=spec.name,
-            mend=None if driver.makes_vm else "give the address that is to be used",
-        )
-    if spec.allow_cidrs and not driver.closes:
-        raise UsageError(f"--allow-cidr: provider {driver.name} has no firewall that mctl closes", machine=spec.name)
-    if spec.zones and not driver.has_zones:
-        raise UsageError(f"--zones: provider {driver.name} has none", machine=spec.name)
-    if spec.user_data and not driver.makes_vm:
-        raise UsageError(
-            f"--user-data: provider {driver.name} makes no machine that could read it",
-            machine=spec.name,
-            mend="run a script on the host with --provision-script",
-        )
-    if spec.ssh_proxy_jump and driver.is_local:
-        raise UsageError(
-            f"--ssh-proxy-jump: a machine of provider {driver.name} is on this computer", machine=spec.name
-        )
+    return made
 
 
 def _declared(config: pulumi.Config) -> list[MachineSpec]:

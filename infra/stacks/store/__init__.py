@@ -361,7 +361,7 @@ class Stack:
             if self._alone:
                 shared.require_current(self.folder, self.name, self._published)
             mistakes.check(self.folder, self.name)
-            program.run(str(self.folder), self._keep_made, self._instead, self._without)
+            program.machines(str(self.folder), self._keep_made, self._instead, self._without)
         except MctlError as error:
             self._refused = error
             if isinstance(error, UsageError) and error.setting:

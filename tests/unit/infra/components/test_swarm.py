@@ -54,7 +54,8 @@ class Built:
 
     def _build(self, spec: SwarmSpec) -> pulumi.Output[None]:
         specs, authority = machines(), Authority("prod")
-        made = swarm.Swarm("prod", spec, specs, {each.name: Machine(each, authority) for each in specs})
+        hosts = {each.name: Machine(each.name, authority=authority, **each.to_config()) for each in specs}
+        made = swarm.Swarm("prod", spec, specs, hosts)
 
         async def secret() -> set[str]:
             return {key for key, output in made.outputs.items() if await output.is_secret()}

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from infra.components import refusals
 from infra.components.drivers import none, read_args
 from infra.components.drivers.none import DRIVER, endpoint
 from infra.errors import PreCreateError, UsageError
 from infra.machine import EngineSpec, MachineSpec
-from infra.stacks import program
 from tests.certificates import Authority
 from tests.unit.infra.components.test_machine import Built
 
@@ -82,7 +82,7 @@ def test_certificates_that_are_missing_or_do_not_fit_are_refused(certificates: P
 )
 def test_what_is_for_a_host_is_refused(setting: dict[str, Any], option: str) -> None:
     with pytest.raises(UsageError) as raised:
-        program.check(MachineSpec(name="build", provider="none", options={"url": "h"}, **setting))
+        refusals.check(MachineSpec(name="build", provider="none", options={"url": "h"}, **setting))
     assert raised.value.message == f"{option}: provider none changes nothing on the daemon's host"
 
 
