@@ -62,6 +62,11 @@ def test_shared_folders_are_in_the_vm_and_another_choice_restarts_it(
     assert shop.mctl("ssh", "web", "cat /data/note; mountpoint -q /src || echo none at /src").out == (
         "of twonone at /src\n"
     )
+    none = shop.mctl("set", "web", option, "", "--yes")
+    assert none.code == 0, none.err
+    assert (
+        shop.mctl("ssh", "web", "mountpoint -q /data || echo none; systemctl --failed --plain --quiet").out == "none\n"
+    )
     assert shop.mctl("preview", "web").out == "no changes\n"
     assert shop.mctl("rm", "-y", "web").code == 0
     assert world.left() == []
