@@ -24,6 +24,7 @@ CREDENTIAL = re.compile(
     r"-(access-key|secret-key|session-token|access-token|api-key|api-secret-key|client-id|client-secret|subscription-id"
     r"|user|username|password|auth-url|vcenter|tenant-(id|name)|domain-(id|name)|cacert|insecure|endpoint-type)$"
 )
+NO_SHARE = re.compile(r"-no-share$")  # as it is here unless a folder is named
 # What the plugins' own chains call docker-machine's variables.
 RENAMED = {
     "VSPHERE_USERNAME": "VSPHERE_USER",
@@ -88,13 +89,15 @@ def options_of(driver: str, values: Mapping[str, flags.Value]) -> tuple[str, dic
     spelled = _spellings(provider)
     options = {field: convert(values.get(flag, own[flag].default)) for flag, (field, convert) in stand_in.items()}
     options |= {spelled[flag]: value for flag, value in values.items() if flag in spelled}
+    if any(value for flag, value in values.items() if NO_SHARE.search(flag)):
+        options.pop("share_folder", None)
     for field in fields(provider.args):
         if field.default is MISSING and field.default_factory is MISSING and field.name not in options:
             raise UsageError(f"{driver} driver requires the {drivers.flag(provider, field)} option")
     if stand_in:
         say("Notice", f"a machine of driver {driver} is one of provider {provider.name} here", None)
     handed = _hand_on(own, {flag: value for flag, value in values.items() if flag in own and flag not in spelled})
-    shared = {flag for flag in values if USER_DATA.search(flag) or PRIVATE_ONLY.search(flag)}
+    shared = {flag for flag in values if any(known.search(flag) for known in (USER_DATA, PRIVATE_ONLY, NO_SHARE))}
     idle = [f"--{flag}" for flag in values if flag in own and flag not in {*spelled, *stand_in, *handed, *shared}]
     if idle:
         say("Notice", f"provider {provider.name} has no use for {', '.join(idle)}", None)

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_tls as tls
 
-from infra.components import bastion, drivers, ownership, refusals
+from infra.components import bastion, drivers, ownership, refusals, shares
 from infra.components.engine import Engine
 from infra.components.provision import provision
 from infra.components.ssh_login import Login
@@ -242,7 +242,10 @@ def _daemon(
         running=spec.running,
         opts=opts,
     )
-    provision(spec, connection, vm, after=engine, opts=opts)
+    after: pulumi.Resource = engine
+    if vm.shares:
+        after = shares.mount(spec, vm.shares, connection, vm.resource, vm.instance_id, after=engine, opts=opts)
+    provision(spec, connection, vm, after=after, opts=opts)
     return _Daemon(engine.engine_version, certificate.expiry)
 
 

@@ -13,7 +13,7 @@ from infra.stacks.steps import Change
 # What takes a restart of a VM, by its type: see infra/plugins/hypervisor/inputs.py. Of others, what is known to take
 # none: some of what is left is changed in place too, but a warning too many loses nothing.
 VM = re.compile(r":(Instance|ComputeInstance|Droplet|VirtualMachine|VirtualGuest|\w*Vm)$")
-RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards"}}
+RESTARTING = {"hypervisor:index:VirtualMachine": {"cpus", "memory", "disk", "forwards", "shares"}}
 HARMLESS = {"tags", "tagsAll", "volumeTags", "labels", "metadata", "name", "displayName", "monitoring", "description"}
 HARMLESS |= {"vpcSecurityGroupIds", "securityGroups", "securityGroupIds", "deletionProtection"}
 IN_STATE_ALONE = ("tls:", "mctl:", "pulumi:")  # what the machine learns of these it learns by a command

@@ -60,6 +60,11 @@ def resume(world: World, id: str, address: str = "") -> str:  # noqa: A002
     return address
 
 
+def put(world: World, id: str, archive: bytes) -> None:  # noqa: A002
+    """Unpack a tar archive on an instance's disk, on or off."""
+    docker(os.environ[DAEMON], "cp", "--archive", "-", f"{_container(world, id)}:/", stdin=archive)
+
+
 def lead(world: World, id: str, address: str) -> None:  # noqa: A002
     """Have a further address lead to a running instance, until it is switched off."""
     _docker("exec", _container(world, id), "ip", "address", "replace", f"{address}/16", "dev", "eth0")

@@ -22,6 +22,8 @@ from infra.machine import MachineSpec, suggest
 if TYPE_CHECKING:
     import pulumi
 
+    from infra.components.shares import Shares
+
 __all__ = [
     "ALIASES",
     "EXTRAS",
@@ -115,7 +117,7 @@ class Vm:
     resource: whatever lives on the VM is `deleted_with` it. ssh_private_key: None means the SSH agent. docker_port:
     where the daemon's port is reached. engine_port: where the daemon listens on the host. ssh_host_key: authorized_keys
     style, `ssh-ed25519 AAAA…`. ssh_port: 0 where there is no SSH. certificates: `ca_cert`, `client_cert` and
-    `client_key` (secret), PEM, where they are not the stack's.
+    `client_key` (secret), PEM, where they are not the stack's. shares: folders of this computer.
     """
 
     resource: pulumi.Resource
@@ -128,6 +130,7 @@ class Vm:
     ssh_host_key: pulumi.Input[str]
     docker_port: pulumi.Input[int]
     engine_port: int = PORT
+    shares: Shares | None = None
     certificates: Mapping[str, pulumi.Input[str]] | None = None
 
 

@@ -47,7 +47,8 @@ ABOUT = About(
     title="Hyper-V",
     credentials="None, but you must be an administrator or one of the group Hyper-V Administrators.",
     example="mctl create dev --provider hyperv --hyperv-memory 4096",
-    makes="A generation 2 VM with its disk and its cloud-init seed, all in a folder of its own, on a virtual switch.",
+    makes="A generation 2 VM with its disk and its cloud-init seed, all in a folder of its own, on a virtual switch. "
+    "Hyper-V shares no folders with Linux: `mctl mount` and `mctl scp` are for that.",
     costs="Nothing.",
 )
 DRIVER = Hypervisor(name="hyperv", inputs=inputs, flags=FLAGS).driver(HyperVArgs, ABOUT)

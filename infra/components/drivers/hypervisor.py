@@ -14,6 +14,7 @@ import pulumi
 from infra.components import files
 from infra.components.drivers import About, Driver, Finding, Identity, Vm
 from infra.components.drivers.plugin_resource import PluginResource, camel
+from infra.components.shares import Shares
 from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec
 
@@ -37,11 +38,17 @@ class VirtualMachine(PluginResource):
 
 @dataclass(frozen=True, kw_only=True)
 class Hypervisor:
-    """One backend of the plugin. inputs: what its options ask for. flags: the option of an input, where named else."""
+    """One backend of the plugin.
+
+    inputs: what its options ask for. flags: the option of an input, where named else. shares: how its VMs mount folders
+    of this computer. mend: what to do where one can't.
+    """
 
     name: str
     inputs: Callable[[Any], dict[str, Any]]
     flags: Mapping[str, str]
+    shares: str = ""
+    mend: str = ""
 
     def driver(self, args: type[Any], about: About | None = None, *, account: bool = True) -> Driver:
         """Make its driver. args: with image, image_sha256 and ssh_user. account: `doctor` looks for its programs."""
@@ -70,7 +77,9 @@ def vm(
         "host_private_key": pulumi.Output.secret(identity.host_private_key),
         "host_public_key": identity.host_public_key,
     }
-    machine = VirtualMachine(f"{spec.name}-vm", _declared(hypervisor, spec, args) | keys, opts)
+    declared = _declared(hypervisor, spec, args)
+    machine = VirtualMachine(f"{spec.name}-vm", declared | keys, opts)
+    names = tuple(declared["shares"])
     return Vm(
         resource=machine,
         instance_id=machine.instance_id,
@@ -81,6 +90,7 @@ def vm(
         ssh_private_key=identity.user_private_key,
         ssh_host_key=identity.host_public_key,
         docker_port=machine.docker_port.apply(int),
+        shares=Shares(kind=hypervisor.shares, names=names, user=args.ssh_user, mend=hypervisor.mend) if names else None,
     )
 
 
@@ -94,6 +104,7 @@ def _declared(hypervisor: Hypervisor, spec: MachineSpec, args: Any) -> dict[str,
         "ssh_user": args.ssh_user,
         "user_data": files.read(spec.name, spec.user_data, "user data", "--user-data"),
         "forwards": forwards(hypervisor.name, spec.name, getattr(args, "open_port", ())),
+        "shares": shares(hypervisor.name, spec.name, getattr(args, "share_folder", ())),
         "running": spec.running,
     } | hypervisor.inputs(args)
 
@@ -108,7 +119,7 @@ def programs(name: str, _args: Any = None) -> Iterator[Finding]:
 
 
 def check(hypervisor: Hypervisor, spec: MachineSpec, args: Any) -> MachineSpec:
-    """Look whether a VM could be made here, and make the image's path absolute. Raises PreCreateError or UsageError."""
+    """Look whether a VM could be made here, and make paths absolute. Raises PreCreateError or UsageError."""
     from infra.plugins.hypervisor import image, inputs, vm_folder
 
     for finding in programs(hypervisor.name):
@@ -125,9 +136,16 @@ def check(hypervisor: Hypervisor, spec: MachineSpec, args: Any) -> MachineSpec:
     if failures:
         flag = hypervisor.flag(failures[0].property)
         raise UsageError(failures[0].reason, machine=spec.name, mend=f"give another {flag}")
+    for path in declared["shares"].values():
+        if not Path(path).is_dir():
+            raise PreCreateError(
+                f"{path} is no folder of this computer",
+                machine=spec.name,
+                mend=f"share one that is: {hypervisor.flag('shares')} FOLDER:NAME",
+            )
     _check_ports(hypervisor.name, spec.name, declared["forwards"])
     _check_space(spec.name, vm_folder.home())
-    return _with_absolute_path(spec, args)
+    return _with_absolute_paths(spec, args, declared["shares"])
 
 
 def forwards(provider: str, machine: str, open_ports: tuple[str, ...]) -> dict[str, int]:
@@ -141,6 +159,18 @@ def forwards(provider: str, machine: str, open_ports: tuple[str, ...]) -> dict[s
                 machine=machine,
             )
         declared[guest] = int(host or 0)
+    return declared
+
+
+def shares(provider: str, machine: str, texts: tuple[str, ...]) -> dict[str, str]:
+    """Give name -> folder of this computer, absolute. Raises UsageError."""
+    declared: dict[str, str] = {}
+    for text in texts:
+        folder, _, name = text.rpartition(":")
+        if not folder or not name or name in declared:
+            why = f"names {name} a second time" if name in declared else "is not FOLDER:NAME"
+            raise UsageError(f"--{provider}-share-folder {text!r} {why}", machine=machine)
+        declared[name] = str(Path(folder).expanduser().absolute())
     return declared
 
 
@@ -170,8 +200,11 @@ def _check_space(machine: str, home: Path) -> None:
         )
 
 
-def _with_absolute_path(spec: MachineSpec, args: Any) -> MachineSpec:
+def _with_absolute_paths(spec: MachineSpec, args: Any, shared: Mapping[str, str]) -> MachineSpec:
     """The program may run in another folder than the command line did."""
-    if not args.image or "://" in args.image:
-        return spec
-    return replace(spec, options={**spec.options, "image": str(Path(args.image).expanduser().absolute())})
+    absolute: dict[str, Any] = {}
+    if args.image and "://" not in args.image:
+        absolute["image"] = str(Path(args.image).expanduser().absolute())
+    if shared:
+        absolute["share_folder"] = [f"{folder}:{name}" for name, folder in shared.items()]
+    return replace(spec, options={**spec.options, **absolute})

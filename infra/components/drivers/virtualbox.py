@@ -28,6 +28,11 @@ class VirtualBoxArgs:
         help="Port of the VM to reach from this computer: GUEST, or HOST:GUEST (repeatable)",
         env="VIRTUALBOX_OPEN_PORT",
     )
+    share_folder: tuple[str, ...] = option(
+        (),
+        help="Folder of this computer to show in the VM at /NAME: FOLDER:NAME (repeatable)",
+        env="VIRTUALBOX_SHARE_FOLDER",
+    )
 
 
 def inputs(args: VirtualBoxArgs) -> dict[str, Any]:
@@ -41,13 +46,19 @@ FLAGS = {
     "forwards": "open-port",
     "sshUser": "ssh-user",
     "imageSha256": "image-sha256",
+    "shares": "share-folder",
 }
 ABOUT = About(
     title="VirtualBox",
     credentials="None: `VBoxManage` is run as you.",
     example="mctl create dev --provider virtualbox --virtualbox-memory 4096",
     makes="A VM in VirtualBox with its disk and its cloud-init seed, all in a folder of its own. Ports of `127.0.0.1` "
-    "lead to its SSH and Docker ports, so nothing else on the network reaches it.",
+    "lead to its SSH and Docker ports, so nothing else on the network reaches it. Folders of this computer are "
+    "shown in the VM where `--virtualbox-share-folder` names them; its kernel needs the module `vboxsf` then, which "
+    "Debian's generic image has on x86.",
     costs="Nothing.",
 )
-DRIVER = Hypervisor(name="virtualbox", inputs=inputs, flags=FLAGS).driver(VirtualBoxArgs, ABOUT)
+MEND = "choose an image whose kernel has vboxsf, as Debian's generic one, with --virtualbox-image, or share no folder"
+DRIVER = Hypervisor(name="virtualbox", inputs=inputs, flags=FLAGS, shares="vboxsf", mend=MEND).driver(
+    VirtualBoxArgs, ABOUT
+)

@@ -23,6 +23,11 @@ class FusionArgs:
     image: str = option("", help="Cloud image, a file or a URL; default: Debian 12", env="FUSION_IMAGE")
     image_sha256: str = option("", help="SHA-256 that the image must have", env="FUSION_IMAGE_SHA256")
     ssh_user: str = option("mctl", help="User to make and log in as", env="FUSION_SSH_USER")
+    share_folder: tuple[str, ...] = option(
+        (),
+        help="Folder of this computer to show in the VM at /NAME: FOLDER:NAME (repeatable)",
+        env="FUSION_SHARE_FOLDER",
+    )
 
 
 def inputs(args: FusionArgs) -> dict[str, Any]:
@@ -36,13 +41,17 @@ FLAGS = {
     "disk": "disk-size",
     "sshUser": "ssh-user",
     "imageSha256": "image-sha256",
+    "shares": "share-folder",
 }
 ABOUT = About(
     title="VMware Fusion",
     credentials="None: `vmrun` is run as you.",
     example="mctl create dev --provider vmwarefusion --vmwarefusion-memory-size 4096",
     makes="A `.vmx` file with its disk and its cloud-init seed, all in a folder of its own. The VM is behind Fusion's "
-    "NAT, at an address that this computer alone reaches.",
+    "NAT, at an address that this computer alone reaches. Folders of "
+    "this computer are shown in the VM where `--vmwarefusion-share-folder` names them; open-vm-tools mounts them, and "
+    "is installed where the image lacks it.",
     costs="Nothing.",
 )
-DRIVER = Hypervisor(name="vmwarefusion", inputs=inputs, flags=FLAGS).driver(FusionArgs, ABOUT)
+MEND = "see that the VM can install and start open-vm-tools, then run mctl up; or share no folder"
+DRIVER = Hypervisor(name="vmwarefusion", inputs=inputs, flags=FLAGS, shares="hgfs", mend=MEND).driver(FusionArgs, ABOUT)

@@ -46,7 +46,7 @@ class Backend(Protocol):
         """Make the VM, switched off. The record's `whole` becomes true."""
 
     async def change(self, folder: VmFolder, olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:
-        """Change processors, memory and disk of a VM that is off, from one record's inputs to another's."""
+        """Change processors, memory, disk and shares of a VM that is off, from one record's inputs to another's."""
 
     async def start(self, folder: VmFolder, record: VmRecord, log: Log) -> None:
         """Start or resume it, and write down its ports. Does nothing where it runs."""

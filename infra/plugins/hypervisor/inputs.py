@@ -20,6 +20,7 @@ DEFAULTS: Properties = {
     "memory": 2048,
     "disk": 20,
     "forwards": {},
+    "shares": {},
     "network": "",
     "sshUser": "mctl",
     "userData": "",
@@ -29,7 +30,11 @@ REQUIRED = ("name", "authorizedKey", "hostPrivateKey", "hostPublicKey")
 NUMBERS = {"cpus": (1, 256, "processors"), "memory": (256, 4 * 1024**2, "MiB"), "disk": (1, 64 * 1024, "GiB")}
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # useradd(8), CAVEATS
 REPLACING = ("backend", "network", "image", "sshUser", "authorizedKey", "hostPrivateKey", "hostPublicKey", "userData")
-RESTARTING = ("cpus", "memory", "disk", "forwards")
+RESTARTING = ("cpus", "memory", "disk", "forwards", "shares")
+SHARING = ("virtualbox", "vmwarefusion")
+SHARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+# A mount there would hide what the VM itself is made of: file-hierarchy(7).
+OF_THE_SYSTEM = "bin boot dev etc home lib lib32 lib64 proc root run sbin sys tmp usr var".split()  # noqa: SIM905
 SEED_FIELDS = {"hostPrivateKey": "host_private_key", "userData": "user_data"}
 
 
@@ -50,7 +55,7 @@ def check(given: Properties) -> tuple[Properties, list[CheckFailure]]:
             failures.append(CheckFailure(key, f"{key} must be a whole number of {unit} from {least} to {most}"))
     if not has_unknown(values["backend"]) and plain(values["backend"]) not in BACKENDS:
         failures.append(CheckFailure("backend", f"backend is one of: {', '.join(BACKENDS)}"))
-    failures += _user_data(values["userData"])
+    failures += _user_data(values["userData"]) + _shares(values)
     if not has_unknown(values["sshUser"]) and not USER.fullmatch(str(plain(values["sshUser"]))):
         failures.append(CheckFailure("sshUser", f"{plain(values['sshUser'])!r} is not a user's name such as mctl"))
     return values, failures or _fits(values)
@@ -72,6 +77,17 @@ def _forwards(forwards: Any) -> list[CheckFailure]:
     return [
         CheckFailure("forwards", f"forwards are not ports of the VM to ports of this computer: {', '.join(bad)}")
     ] * bool(bad)
+
+
+def _shares(values: Properties) -> list[CheckFailure]:
+    shares, backend = plain(values["shares"]), plain(values["backend"])
+    if not shares or has_unknown([shares, backend]):
+        return []
+    if backend not in SHARING:
+        return [CheckFailure("shares", f"{backend} shares no folders: {' and '.join(SHARING)} do")]
+    bad = [name for name in shares if not SHARE.fullmatch(name) or name in OF_THE_SYSTEM]
+    why = "a share is mounted at /NAME: NAME is letters, digits and _.-, and no folder of the system"
+    return [CheckFailure("shares", f"{why}: {', '.join(bad)}")] * bool(bad)
 
 
 def _user_data(value: Any) -> list[CheckFailure]:

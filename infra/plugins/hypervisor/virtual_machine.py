@@ -1,9 +1,9 @@
 """`hypervisor:index:VirtualMachine`: one VM on this computer.
 
 Inputs: backend (qemu, virtualbox, vmwarefusion, hyperv), name, image (path, URL, empty for the default), imageSha256,
-cpus, memory (MiB), disk (GiB), forwards (guest port -> port of this computer, 0 to choose), network (Hyper-V's switch),
-sshUser, authorizedKey, hostPrivateKey (secret), hostPublicKey, userData, running. Outputs: all of them, and address,
-privateAddress, sshPort, dockerPort, ports, accelerator, state, instanceId.
+cpus, memory (MiB), disk (GiB), forwards (guest port -> port of this computer, 0 to choose), shares (name -> folder of
+this computer), network (Hyper-V's switch), sshUser, authorizedKey, hostPrivateKey (secret), hostPublicKey, userData,
+running. Outputs: all of them, and address, privateAddress, sshPort, dockerPort, ports, accelerator, state, instanceId.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ BACKENDS: Mapping[str, Backend] = {
     "qemu": qemu, "virtualbox": virtualbox, "vmwarefusion": vmwarefusion, "hyperv": hyperv
 }  # fmt: skip
 ADDRESSED = ("vmwarefusion", "hyperv")  # each start may give another address
-OF_BEFORE = {"backend": "qemu", "network": ""}  # of stack states and records of before there were others
+OF_BEFORE: Properties = {
+    "backend": "qemu",
+    "network": "",
+    "shares": {},
+}  # of stack states and records of before there were others
 IN_SEED = ("hostPrivateKey", "userData")
 
 
@@ -99,7 +103,7 @@ class VirtualMachine(Resource):
         return _told(folder, record, values, look), values
 
     async def update(self, op: Operation) -> Properties:
-        """Change processors, memory, disk, forwards and power; stop the VM only where that takes it."""
+        """Change processors, memory, disk, forwards, shares and power; stop the VM only where that takes it."""
         if op.preview:
             return op.olds | _kept_secret(op.news) | dict.fromkeys(_unsure(op), UNKNOWN)
         folder = VmFolder(op.id)
@@ -108,11 +112,12 @@ class VirtualMachine(Resource):
             raise PluginError(f"VM {op.name} is gone from this computer. Run refresh, then up, to make it again")
         wanted, backend = _record(op), _of(record)
         _require(backend)
-        restart = any(wanted.inputs[key] != record.inputs[key] for key in RESTARTING)
+        olds = OF_BEFORE | record.inputs
+        restart = any(wanted.inputs[key] != olds[key] for key in RESTARTING)
         if restart or not wanted.inputs["running"]:
             await (backend.end(folder) if os.environ.get(HARD_STOP) else backend.stop(folder))
         if restart:
-            await backend.change(folder, record.inputs, wanted.inputs)
+            await backend.change(folder, olds, wanted.inputs)
         record.urn, record.inputs, record.digest = op.urn, wanted.inputs, wanted.digest
         folder.save(record)
         if wanted.inputs["running"]:

@@ -54,17 +54,20 @@ async def make(folder: VmFolder, record: VmRecord, seed: Seed, log: Log) -> None
     for port, (kind, medium) in enumerate((("hdd", own), ("dvddrive", folder.path / "seed.iso"))):
         place = ("--storagectl", "SATA", "--port", str(port), "--device", "0")
         await _vbox("storageattach", name, *place, "--type", kind, "--medium", str(medium))
+    await _share(name, {}, inputs["shares"])
     record.whole = True
     folder.save(record)
 
 
 async def change(folder: VmFolder, olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:
     """Change the VM's settings, and make its disk larger. Raises PluginError where it is saved: that can't change."""
-    if await _state(folder) == "Saved":
+    facts = await _facts(folder)
+    if STATES.get(facts.get("VMState", "")) == "Saved":
         raise PluginError(
             f"VM {own_name(folder)} is saved, and can be changed when it is off. Start it, then try again"
         )
     await _vbox("modifyvm", own_name(folder), *_size(news))
+    await _share(own_name(folder), facts, news["shares"])
     if news["disk"] > olds["disk"]:
         size = str(news["disk"] * MIB_IN_GIB)
         await _vbox("modifymedium", "disk", str(folder.path / "disk.vdi"), "--resize", size)
@@ -119,6 +122,17 @@ async def delete(folder: VmFolder) -> None:
 
 def _size(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     return ("--cpus", str(inputs["cpus"]), "--memory", str(inputs["memory"]))
+
+
+async def _share(name: str, facts: Mapping[str, str], shares: Mapping[str, str]) -> None:
+    """Share these folders of this computer, and no others that VirtualBox has of the VM.
+
+    The guest mounts them itself, so VirtualBox is not asked to have its own additions do it elsewhere.
+    """
+    for share in [value for key, value in facts.items() if key.startswith("SharedFolderNameMachineMapping")]:
+        await _vbox("sharedfolder", "remove", name, "--name", share)
+    for share, path in shares.items():
+        await _vbox("sharedfolder", "add", name, "--name", share, "--hostpath", path)
 
 
 async def _forward(folder: VmFolder, record: VmRecord, facts: Mapping[str, str]) -> None:

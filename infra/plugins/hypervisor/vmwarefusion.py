@@ -59,7 +59,7 @@ async def make(folder: VmFolder, record: VmRecord, seed: Seed, log: Log) -> None
     await disk.make_as("vmdk", folder, record, log)
     folder.write("seed.iso", seed.iso())
     names = {"displayName": own_name(folder), "guestOS": GUESTS[arch.host().debian]}
-    _write(folder, SETTINGS | names | _size(record.inputs))
+    _write(folder, SETTINGS | names | _size(record.inputs) | _shares(record.inputs["shares"]))
     record.whole = True
     folder.save(record)
 
@@ -70,7 +70,8 @@ async def change(folder: VmFolder, olds: Mapping[str, Any], news: Mapping[str, A
         raise PluginError(
             f"VM {own_name(folder)} is saved, and can be changed when it is off. Start it, then try again"
         )
-    _write(folder, _read(folder) | _size(news))
+    kept = {key: value for key, value in _read(folder).items() if not key.startswith("sharedFolder")}
+    _write(folder, kept | _size(news) | _shares(news["shares"]))
     if news["disk"] > olds["disk"]:
         await _run(DISK_PROGRAM, "-x", f"{news['disk']}GB", str(folder.path / "disk.vmdk"))
 
@@ -123,6 +124,17 @@ def _file(folder: VmFolder) -> str:
 
 def _size(inputs: Mapping[str, Any]) -> dict[str, str]:
     return {"numvcpus": str(inputs["cpus"]), "memsize": str(inputs["memory"])}
+
+
+def _shares(shares: Mapping[str, str]) -> dict[str, str]:
+    """Write what `vmrun addSharedFolder` would, which takes a guest that runs VMware's tools already."""
+    settings = {"sharedFolder.maxNum": str(len(shares)), "isolation.tools.hgfs.disable": "FALSE"} if shares else {}
+    for number, (name, path) in enumerate(shares.items()):
+        quoted = path.replace("|", "|7C").replace('"', "|22")
+        facts = {"hostPath": quoted, "guestName": name, "expiration": "never"}
+        facts |= dict.fromkeys(("present", "enabled", "readAccess", "writeAccess"), "TRUE")
+        settings |= {f"sharedFolder{number}.{key}": value for key, value in facts.items()}
+    return settings
 
 
 def _write(folder: VmFolder, settings: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,13 +23,33 @@ class Refused(Exception):  # noqa: N818 - it is what the program says
     """Say why a command is refused."""
 
 
-def boot(world: World, vm: Facts, seed: Path) -> str:
-    """Boot a VM's guest, for the first time or again, and give its address."""
+# What mount(8) runs for a vboxsf, and open-vm-tools' own program: they show what the hypervisor shares, and only that.
+MOUNT_VBOXSF = """\
+#!/bin/sh
+case "$3 $4" in "-o rw,uid="[0-9]*) ;; *) echo "mount.vboxsf: $*" >&2; exit 1 ;; esac
+grep -qx "$1" /var/lib/shared/names && exec mount --bind "/var/lib/shared/of/$1" "$2"
+"""
+VMHGFS_FUSE = """\
+#!/bin/sh
+name=${1#.host:/}
+case "$3 $4" in "-o allow_other,uid="[0-9]*) ;; *) exit 1 ;; esac
+grep -qx "$name" /var/lib/shared/names && exec mount --bind "/var/lib/shared/of/$name" "$2"
+"""
+
+
+def boot(world: World, vm: Facts, seed: Path, shares: Mapping[str, str]) -> str:
+    """Boot a VM's guest, for the first time or again, and give its address. shares: name -> folder."""
+    for path in shares.values():
+        if not Path(path).is_dir():
+            raise Refused(f"Shared folder path '{path}' does not exist on the host")
     if vm.get("booted"):
+        instances.put(world, vm["id"], _shared(shares))
         return instances.resume(world, vm["id"])
     user_data, about = (_read(seed, name) for name in ("user-data", "meta-data"))
     hostname = json.loads(about)["local-hostname"]
-    return instances.start(world, vm["id"], hostname=hostname, user_data=user_data, public_keys=[])
+    address = instances.start(world, vm["id"], hostname=hostname, user_data=user_data, public_keys=[])
+    instances.put(world, vm["id"], _shared(shares))
+    return address
 
 
 def forward(ports: Mapping[int, int], address: str) -> list[int]:
@@ -60,6 +81,20 @@ def check_disk(file: Path, kind: str, gib: int | None = None) -> None:
     size = json.loads(asked.stdout)["virtual-size"]
     if gib and size != gib * 1024**3:
         raise Refused(f"{file} has {size} bytes")
+
+
+def _shared(shares: Mapping[str, str]) -> bytes:
+    """Pack what the guest sees of shared folders: as they are now, and not what is written there."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        texts = {"usr/sbin/mount.vboxsf": MOUNT_VBOXSF, "usr/bin/vmhgfs-fuse": VMHGFS_FUSE}
+        for path, text in {**texts, "var/lib/shared/names": "\n".join(shares)}.items():
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(text.encode()), 0o755
+            tar.addfile(member, io.BytesIO(text.encode()))
+        for name, folder in shares.items():
+            tar.add(folder, f"var/lib/shared/of/{name}")
+    return archive.getvalue()
 
 
 def _read(seed: Path, name: str) -> str:

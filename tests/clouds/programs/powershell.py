@@ -95,7 +95,7 @@ def _do(world: World, cmdlet: str, given: dict[str, str], vm: Facts) -> None:
     elif cmdlet == "Add-VMDvdDrive":
         vm["seed"] = given["-Path"]
     elif cmdlet == "Start-VM" and vm["state"] == "Off":
-        vm |= {"address": guests.boot(world, vm, Path(vm["seed"])), "state": "Running", "booted": True}
+        vm |= {"address": guests.boot(world, vm, Path(vm["seed"]), {}), "state": "Running", "booted": True}
     elif cmdlet == "Resume-VM" and vm["state"] == "Paused":
         instances.pause(world, vm["id"], again=True)
         vm["state"] = "Running"

@@ -32,7 +32,7 @@ def run(world: World, command: str, words: Sequence[str]) -> str:
     known = {
         "createvm": createvm, "modifyvm": modifyvm, "storagectl": storagectl, "storageattach": storageattach,
         "startvm": startvm, "controlvm": controlvm, "showvminfo": showvminfo, "unregistervm": unregistervm,
-        "modifymedium": modifymedium,
+        "modifymedium": modifymedium, "sharedfolder": sharedfolder,
     }  # fmt: skip
     if command not in known:
         raise Refused(f"Syntax error: Invalid command '{command}'")
@@ -49,7 +49,14 @@ def createvm(world: World, words: list[str]) -> None:
         raise Refused(f"Machine settings file '{settings}' already exists")
     settings.parent.mkdir()
     settings.write_text("<VirtualBox/>")
-    facts = {"name": given["name"], "state": "poweroff", "settings": str(settings), "rules": {}, "media": {}}
+    facts = {
+        "name": given["name"],
+        "state": "poweroff",
+        "settings": str(settings),
+        "rules": {},
+        "media": {},
+        "shares": {},
+    }
     world.put(KIND, str(world.number()), facts)
 
 
@@ -110,6 +117,18 @@ def modifymedium(world: World, words: list[str]) -> None:
     world.put(KIND, vm["id"], {**vm, "disk": int(words[3])})
 
 
+def sharedfolder(world: World, words: list[str]) -> None:
+    order, vm = words.pop(0), _vm(world, words.pop(0))
+    if vm["state"] != "poweroff":
+        raise Refused("The machine is not mutable (state is not PoweredOff)")
+    given = _options(words, {"name", "hostpath"} if order == "add" else {"name"}, set())
+    if order == "add" and given["name"] not in vm["shares"] and Path(given["hostpath"]).is_absolute():
+        vm["shares"][given["name"]] = given["hostpath"]
+    elif order != "remove" or vm["shares"].pop(given["name"], None) is None:
+        raise Refused(f"Could not find or add a shared folder named '{given['name']}'")
+    world.put(KIND, vm["id"], vm)
+
+
 def startvm(world: World, words: list[str]) -> None:
     vm = _vm(world, words.pop(0))
     if words not in (["--type", "headless"], ["--type", "gui"]):
@@ -118,7 +137,7 @@ def startvm(world: World, words: list[str]) -> None:
         raise Refused(f"The machine '{vm['name']}' is already locked by a session (or being locked or unlocked)")
     if set(vm["media"]) != {"hdd", "dvddrive"} or vm.get("nic1") != "nat":
         raise Refused("FATAL: No bootable medium found!")
-    address = guests.boot(world, vm, Path(vm["media"]["dvddrive"]))
+    address = guests.boot(world, vm, Path(vm["media"]["dvddrive"]), vm["shares"])
     if any(host != "127.0.0.1" for host, *_ in vm["rules"].values()):
         raise Refused("a rule listens to everyone")
     ports = {int(port): int(guest) for _, port, _, guest in vm["rules"].values()}
@@ -154,6 +173,8 @@ def showvminfo(world: World, words: list[str]) -> str:
         f'Forwarding({at})="{",".join([name, "tcp", *rest])}"' for at, (name, rest) in enumerate(vm["rules"].items())
     ]
     lines = [f'name="{vm["name"]}"', f'CfgFile="{vm["settings"]}"', f'VMState="{vm["state"]}"', 'VMStateChangeTime="x"']
+    for at, (name, path) in enumerate(vm["shares"].items(), start=1):
+        lines += [f'SharedFolderNameMachineMapping{at}="{name}"', f'SharedFolderPathMachineMapping{at}="{path}"']
     return "\n".join([*lines, f"memory={vm.get('memory', 128)}", *rules])
 
 

@@ -66,9 +66,17 @@ def _start(world: World, file: Path, settings: dict[str, str], vm: Facts | None)
     if vm and _runs(world, vm):
         raise Refused("The virtual machine is already running")
     known = vm or {"id": str(world.number()), "file": str(file)}
-    address = guests.boot(world, known, file.with_name(settings["sata0:1.fileName"]))
+    address = guests.boot(world, known, file.with_name(settings["sata0:1.fileName"]), _shares(settings))
     memory = int(settings["memsize"])
     world.put(KIND, known["id"], {**known, "booted": True, "address": address, "memory": memory})
+
+
+def _shares(settings: dict[str, str]) -> dict[str, str]:
+    numbers = range(int(settings.get("sharedFolder.maxNum", "0")))
+    needed = ("present", "enabled", "readAccess", "writeAccess")
+    if any(settings[f"sharedFolder{number}.{key}"] != "TRUE" for number in numbers for key in needed):
+        raise Refused("a shared folder is not enabled")
+    return {settings[f"sharedFolder{n}.guestName"]: settings[f"sharedFolder{n}.hostPath"] for n in numbers}
 
 
 def _runs(world: World, vm: Facts) -> bool:

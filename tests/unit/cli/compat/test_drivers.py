@@ -97,16 +97,29 @@ def test_virtualbox_is_virtualbox_where_its_program_is(tmp_path: Path, monkeypat
     assert drivers.options_of("virtualbox", values) == ("virtualbox", {"memory": 3000, "disk_size": 20481})
 
 
+def test_a_folder_is_shared_where_one_is_named_and_no_share_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "VBoxManage").write_text("#!/bin/sh\n")
+    (tmp_path / "VBoxManage").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    values: dict[str, flags.Value] = {"virtualbox-share-folder": "/src:code"}
+    assert drivers.options_of("virtualbox", values) == ("virtualbox", {"share_folder": "/src:code"})
+    assert drivers.options_of("virtualbox", values | {"virtualbox-no-share": True}) == ("virtualbox", {})
+    assert capsys.readouterr().err == ""
+
+
 def test_megabytes_become_gibibytes_and_minus_one_processor_is_all(capsys: pytest.CaptureFixture[str]) -> None:
     values: dict[str, flags.Value] = {
         "virtualbox-disk-size": 20481,
         "virtualbox-cpu-count": -1,
         "virtualbox-no-share": True,
+        "virtualbox-no-dns-proxy": True,
         "qemu-memory": 3000,
     }
     cpus = min(os.cpu_count() or 1, 32)
     assert drivers.options_of("virtualbox", values) == ("qemu", {"memory": 3000, "cpu_count": cpus, "disk_size": 21})
-    assert capsys.readouterr().err.endswith("Notice: provider qemu has no use for --virtualbox-no-share\n")
+    assert capsys.readouterr().err.endswith("Notice: provider qemu has no use for --virtualbox-no-dns-proxy\n")
 
 
 def test_a_provider_of_mctl_is_a_driver_too() -> None:

@@ -266,6 +266,25 @@ def test_scripts_run_in_order_after_the_engine_again_only_for_another_text_or_vm
     assert order == ["web-1-install", "web-1-configure", "web-1-provision-1", "web-1-provision-2"]
 
 
+def test_shared_folders_are_mounted_before_scripts_run_and_not_in_a_vm_that_is_off(tmp_path: Path) -> None:
+    (tmp_path / "a.sh").write_text("ls /code\n")
+    sharing = {"share_folder": ["/src:code"]}
+    spec = MachineSpec(
+        name="web-1", provider="virtualbox", options=sharing, provision_scripts=(str(tmp_path / "a.sh"),)
+    )
+    built = Built(spec)
+    assert built.inputs("hypervisor:index:VirtualMachine", "web-1-vm")["shares"] == {"code": "/src"}
+    order = [name for kind, name in built.sent if kind == "command:remote:Command"]
+    assert order == ["web-1-install", "web-1-configure", "web-1-shares", "web-1-provision-1"]
+    ignored: dict[str, Any] = {}
+
+    def note(args: pulumi.ResourceTransformationArgs) -> None:
+        ignored[args.name] = args.opts.ignore_changes
+
+    Built(replace(spec, running=False), opts=pulumi.ResourceOptions(transformations=[note]))
+    assert ignored["web-1-shares"] == ["connection", "create", "triggers"]
+
+
 def test_a_machine_that_is_switched_off_needs_no_script_and_runs_none(tmp_path: Path) -> None:
     spec = replace(qemu(), running=False, provision_scripts=(str(tmp_path / "lost.sh"),))
     ignored: dict[str, Any] = {}

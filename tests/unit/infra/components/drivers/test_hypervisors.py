@@ -10,7 +10,8 @@ import pytest
 
 from infra.components import drivers
 from infra.components.drivers import hyperv, virtualbox, vmwarefusion
-from infra.errors import PreCreateError
+from infra.components.drivers.hypervisor import shares
+from infra.errors import PreCreateError, UsageError
 from infra.machine import MachineSpec
 
 
@@ -50,6 +51,46 @@ def test_an_image_that_is_not_there_is_refused_by_the_providers_own_option(
     with pytest.raises(PreCreateError) as error:
         driver.check(MachineSpec(name="web", provider="virtualbox"), driver.args(image="/nowhere.qcow2"))
     assert error.value.mend == "name an image file or URL with --virtualbox-image"
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (("src",), "--virtualbox-share-folder 'src' is not FOLDER:NAME"),
+        (("/src:",), "--virtualbox-share-folder '/src:' is not FOLDER:NAME"),
+        (("/a:src", "/b:src"), "--virtualbox-share-folder '/b:src' names src a second time"),
+    ],
+)
+def test_a_share_that_is_none_is_refused(texts: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        shares("virtualbox", "web", texts)
+    assert error.value.message == message
+
+
+def test_a_share_is_the_folder_before_the_last_colon_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shares("virtualbox", "web", ("a:b:src",)) == {"src": f"{tmp_path}/a:b"}
+
+
+@pytest.mark.skipif(not shutil.which("qemu-img"), reason="qemu-img is not installed")
+def test_a_share_is_kept_with_its_absolute_path_and_must_be_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "VBoxManage").write_text("#!/bin/sh\n")
+    (tmp_path / "VBoxManage").chmod(0o755)
+    (tmp_path / "src").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("MCTL_CACHE_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    driver, spec = drivers.load("virtualbox"), MachineSpec(name="web", provider="virtualbox")
+    checked = driver.check(spec, driver.args(share_folder=("src:code",)))
+    assert checked.options == {"share_folder": [f"{tmp_path}/src:code"]}
+    with pytest.raises(PreCreateError) as error:
+        driver.check(spec, driver.args(share_folder=("lost:code",)))
+    assert error.value.message == f"{tmp_path}/lost is no folder of this computer"
+    assert error.value.mend == "share one that is: --virtualbox-share-folder FOLDER:NAME"
 
 
 def test_doctor_looks_for_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,12 @@ def test_defaults_are_filled_in_and_ssh_and_docker_are_always_forwarded() -> Non
             "the VM",
         ),
         ({"sshUser": "root;reboot"}, "sshUser", "'root;reboot' is not a user's name such as mctl"),
+        ({"shares": {"src": "/src"}}, "shares", "qemu shares no folders: virtualbox and vmwarefusion do"),
+        (
+            {"backend": "virtualbox", "shares": {"src": "/src", "etc": "/a", "a b": "/b", "-o": "/c"}},
+            "shares",
+            "a share is mounted at /NAME: NAME is letters, digits and _.-, and no folder of the system: etc, a b, -o",
+        ),
         (
             {"userData": "echo"},
             "userData",
@@ -82,9 +88,16 @@ def test_what_is_not_known_yet_is_let_through() -> None:
         "disk",
         "forwards",
         "userData",
+        "shares",
     )
     _, failures = check(dict.fromkeys(names, UNKNOWN))
     assert failures == []
+
+
+def test_other_shares_change_in_place() -> None:
+    olds, news = (checked(backend="virtualbox", shares={"src": path}) for path in ("/one", "/two"))
+    found = VirtualMachine().diff(Operation(urn=URN, olds=olds, news=news))
+    assert (found.diffs, found.replaces) == (("shares",), ())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +132,7 @@ def test_what_is_ignored_is_no_change() -> None:
 
 
 def test_stack_state_of_before_there_were_backends_is_no_change() -> None:
-    olds = {key: value for key, value in checked().items() if key not in ("backend", "network")}
+    olds = {key: value for key, value in checked().items() if key not in ("backend", "network", "shares")}
     assert VirtualMachine().diff(Operation(urn=URN, olds=olds, news=checked())).diffs == ()
 
 

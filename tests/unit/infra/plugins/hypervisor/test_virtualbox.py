@@ -14,7 +14,7 @@ from infra.plugins.hypervisor.backend import own_name
 from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord
 from infra.plugins.server import PluginError
 
-INPUTS: dict[str, Any] = {"cpus": 2, "memory": 2048, "disk": 20, "forwards": {"22": 0}}
+INPUTS: dict[str, Any] = {"cpus": 2, "memory": 2048, "disk": 20, "forwards": {"22": 0}, "shares": {}}
 PROGRAM = """\
 #!/bin/sh
 echo "$*" >>{calls}
@@ -108,6 +108,20 @@ def test_a_disk_grows_in_megabytes(folder: VmFolder, says: Says, calls: Callable
     assert calls() == [
         f"modifyvm {own_name(folder)} --cpus 2 --memory 2048",
         f"modifymedium disk {folder.path}/disk.vdi --resize 30720",
+    ]
+
+
+def test_other_shares_take_the_place_of_those_that_there_are(
+    folder: VmFolder, says: Says, calls: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    says("poweroff")
+    with (tmp_path / "facts").open("a") as facts:
+        facts.write('SharedFolderNameMachineMapping1="src"\nSharedFolderPathMachineMapping1="/home/me/src"\n')
+    asyncio.run(virtualbox.change(folder, INPUTS, INPUTS | {"shares": {"data": "/home/me/my data"}}))
+    name = own_name(folder)
+    assert calls()[1:] == [
+        f"sharedfolder remove {name} --name src",
+        f"sharedfolder add {name} --name data --hostpath /home/me/my data",
     ]
 
 

@@ -12,7 +12,7 @@ from infra.plugins.hypervisor import vmwarefusion
 from infra.plugins.hypervisor.vm_folder import VmFolder, VmRecord
 from infra.plugins.server import PluginError
 
-INPUTS: dict[str, Any] = {"cpus": 2, "memory": 2048, "disk": 20}
+INPUTS: dict[str, Any] = {"cpus": 2, "memory": 2048, "disk": 20, "shares": {}}
 VMX = 'memsize = "2048"\nnumvcpus = "2"\nethernet0.generatedAddress = "00:0c:29:aa:bb:cc"\n'
 PROGRAM = """\
 #!/bin/sh
@@ -86,3 +86,17 @@ def test_a_change_keeps_what_fusion_wrote_into_the_file(
     vmrun(tmp_path, monkeypatch, Path("/elsewhere/vm.vmx"))
     asyncio.run(vmwarefusion.change(folder, INPUTS, INPUTS | {"memory": 4096}))
     assert (folder.path / "vm.vmx").read_text() == VMX.replace("2048", "4096")
+
+
+def test_other_shares_take_the_place_of_those_in_the_file(
+    folder: VmFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vmrun(tmp_path, monkeypatch, Path("/elsewhere/vm.vmx"))
+    for shares in ({"a": "/a", "b": "/b"}, {"src": '/Users/me/a "b"'}):
+        asyncio.run(vmwarefusion.change(folder, INPUTS, INPUTS | {"shares": shares}))
+    text = (folder.path / "vm.vmx").read_text()
+    assert 'sharedFolder.maxNum = "1"\n' in text
+    assert 'sharedFolder0.hostPath = "/Users/me/a |22b|22"\nsharedFolder0.guestName = "src"\n' in text
+    assert "sharedFolder1" not in text
+    asyncio.run(vmwarefusion.change(folder, INPUTS, INPUTS))
+    assert "sharedFolder" not in (folder.path / "vm.vmx").read_text()
