@@ -119,8 +119,8 @@ def vm(spec: MachineSpec, args: VcdArgs, identity: Identity | None, opts: pulumi
     data = identity.user_data(spec, args.ssh_user)
     machine = vcd.Vm(
         f"{spec.name}-vm",
-        name=spec.name,
-        computer_name=re.sub("[^A-Za-z0-9-]", "-", spec.name),
+        name=spec.host_name,
+        computer_name=re.sub("[^A-Za-z0-9-]", "-", spec.host_name),
         vdc=args.vdcid or None,
         vapp_template_id=vcd.get_catalog_vapp_template_output(catalog_id=catalog, name=args.catalogitem, opts=as_us).id,
         cpus=args.cpu_count,
@@ -166,8 +166,8 @@ def _network(args: VcdArgs) -> dict[str, Any]:
 def _properties(spec: MachineSpec, user_data: str) -> dict[str, str]:
     """Tell cloud-init what its OVF data source reads."""
     return {
-        "instance-id": spec.name,
-        "hostname": spec.name,
+        "instance-id": spec.host_name,
+        "hostname": spec.host_name,
         "user-data": b64encode(user_data.encode()).decode(),
     }
 
