@@ -1,15 +1,18 @@
-"""Mistakes in a stack's file that have no meaning of their own to be refused by."""
+"""Mistakes in a project that have no meaning of their own to be refused by."""
 
 from __future__ import annotations
 
+import ast
 from difflib import get_close_matches
 from pathlib import Path
 
+import infra
 from infra.errors import UsageError
 from infra.stacks import project
-from infra.stacks.yaml_files import nearest
+from infra.stacks.yaml_files import nearest, read
 
 NEARLY = 0.85
+PROGRAM = "__main__.py"
 
 
 def check(folder: Path, stack: str) -> None:
@@ -31,3 +34,28 @@ def check(folder: Path, stack: str) -> None:
                 machine=name,
                 mend="give one of them another name",
             )
+
+
+def refuse_other_program(folder: Path, stack: str) -> None:
+    """Refuse a project whose program is more than ours: what else it makes, a run of ours would remove.
+
+    Raises UsageError.
+    """
+    main = folder / str(read(folder / "Pulumi.yaml").get("main") or ".")
+    file = main if main.suffix == ".py" else main / PROGRAM
+    if file.is_file() and _statements(file) != _statements(Path(infra.__file__).with_name(PROGRAM)):
+        raise UsageError(
+            f"{file} is a program of its own, and mctl would remove what else that makes: it runs none but its own",
+            mend=f"pulumi up --stack {stack}; in a project that holds machines alone, mctl init shows the program",
+        )
+
+
+def _statements(file: Path) -> list[str]:
+    """Read a program without its comments and docstring. Raises UsageError."""
+    try:
+        body = ast.parse(file.read_text()).body
+    except (SyntaxError, ValueError, OSError) as error:
+        raise UsageError(f"{file} can't be read: {error}", mend="mend it, or restore it") from None
+    return [
+        ast.dump(each) for each in body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+    ]

@@ -196,6 +196,8 @@ class Stack:
     def destroy(self, *machine: str) -> None:
         """Remove everything in the stack, or one machine's part of it. machine: every name that it may have there."""
         watcher = self._watcher()
+        if not machine:
+            mistakes.refuse_other_program(self.folder, self.name)
         target = descendants(self._state(), machine) if machine else None
         if target == []:
             return
@@ -360,6 +362,7 @@ class Stack:
         try:
             if self._alone:
                 shared.require_current(self.folder, self.name, self._published)
+            mistakes.refuse_other_program(self.folder, self.name)
             mistakes.check(self.folder, self.name)
             program.machines(str(self.folder), self._keep_made, self._instead, self._without)
         except MctlError as error:
