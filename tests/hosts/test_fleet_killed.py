@@ -20,7 +20,7 @@ SECONDS = 120
 def kill_half_way(shop: Shop, run: subprocess.Popen[str]) -> None:
     """Kill every process of a run, politely with none, once the first machine is there."""
     end = time.monotonic() + SECONDS
-    while not list(shop.home.glob("machines/*/ca.pem")):
+    while not list(shop.home.glob("machines/web-*/ca.pem")):
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -40,7 +40,7 @@ def test_a_run_that_was_killed_half_way_is_ended_by_the_same_command_and_no_mach
         with (shop.home / "Pulumi.prod.yaml").open("w") as file:
             YAML().dump({"config": {"mctl:groups": {"web": hosts.group(MACHINES, per_stack=1)}}}, file)
         kill_half_way(shop, shop.start("up", "prod"))
-        whole = [folder.parent.name for folder in shop.home.glob("machines/*/ca.pem")]
+        whole = [folder.parent.name for folder in shop.home.glob("machines/web-*/ca.pem")]
         ran = shop.mctl("up", "prod")
         assert ran.code == 0, ran.err
         assert shop.mctl("ls", "-q").out.split() == [f"web-{number}" for number in range(1, MACHINES + 1)]
