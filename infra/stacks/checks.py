@@ -62,13 +62,17 @@ def examine(name: str, report: Report) -> list[Finding]:
     return [*_from_here(record), *(_on_host(record, spec, report) if _is_ours(record, spec) else ())]
 
 
-def tell(name: str, report: Report) -> None:
-    """Tell of what is amiss with a machine that was just made; of a daemon that was only named, nothing is known."""
+def amiss(name: str, report: Report) -> list[Finding]:
+    """Give what is amiss with a machine of ours; of a daemon that was only named, nothing is asked."""
     if not drivers.load(declaration(name)[-1].provider).has_host:
-        return
-    for finding in examine(name, report):
-        if not finding.ok:
-            report(Progress(name, f"{finding.name}: {finding.value}; mend: {finding.mend}", notice=True))
+        return []
+    return [finding for finding in examine(name, report) if not finding.ok]
+
+
+def tell(name: str, report: Report) -> None:
+    """Tell of what is amiss with a machine that was just made."""
+    for finding in amiss(name, report):
+        report(Progress(name, f"{finding.name}: {finding.value}; mend: {finding.mend}", notice=True))
 
 
 def _is_ours(record: Record, spec: MachineSpec) -> bool:

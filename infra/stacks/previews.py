@@ -79,8 +79,7 @@ def drift(name: str, report: Report) -> Preview:
         if machine not in seen and records.exists(machine):  # what is gone, or off, answers nothing
             drifted += [
                 Drift(machine, "host", f"{finding.name}: {finding.value}", finding.mend)
-                for finding in checks.examine(machine, report)
-                if not finding.ok
+                for finding in checks.amiss(machine, report)
             ]
     return _by_machine(stack, declared, changes, drifted)
 
