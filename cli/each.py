@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import typer
 
 from cli import side_by_side
 from cli.output import say
-from cli.progress import progress
+from cli.progress import naming, progress
 from infra.errors import AlreadyError, MctlError
 from infra.stacks import lookup
 
@@ -74,4 +73,4 @@ def _alone(act: Act, name: str) -> MctlError | None:
 
 def _act(act: Act, name: str, report: Report) -> None:
     """Act, and have each step say whose it is."""
-    act(name, lambda step: report(replace(step, machine=step.machine or name)))
+    act(name, naming(name, report))

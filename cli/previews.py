@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import typer
 
 from cli import preview_text, side_by_side
 from cli.output import as_json, say
-from cli.progress import progress
+from cli.progress import naming, progress
 from infra.errors import Interrupted, MctlError, NotFoundError, RecordError, UsageError
 from infra.stacks import fleets, lookup
 from infra.stacks.previews import Preview
@@ -71,11 +70,12 @@ def _look(names: Sequence[str], look: Look, *, alone: bool) -> list[tuple[Previe
     for name in names:
         try:
             fleet = fleets.fleet(name)
-            for stack in fleet.stacks:
-                stacks.setdefault((fleet.folder, stack), stack if len(fleet.stacks) > 1 else name)
         except (NotFoundError, RecordError) as error:
             found[name] = error
-        order += [name] if name in found or name in stacks.values() else list(stacks.values())
+            order.append(name)
+            continue
+        whole = len(fleet.stacks) > 1
+        order += [stacks.setdefault((fleet.folder, stack), stack if whole else name) for stack in fleet.stacks]
     order = list(dict.fromkeys(order))
     lone = len(order) == 1
     groups = [[name] for name in stacks.values()]
@@ -90,7 +90,7 @@ def _look(names: Sequence[str], look: Look, *, alone: bool) -> list[tuple[Previe
 
 def _one(look: Look, name: str, report: Report, *, lone: bool) -> Preview:
     """Look at one stack; among others each step says whose it is."""
-    return look(name, report if lone else lambda step: report(replace(step, machine=step.machine or name)))
+    return look(name, report if lone else naming(name, report))
 
 
 def _kept(name: str, outcome: Preview | MctlError) -> tuple[Preview, MctlError | None]:

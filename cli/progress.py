@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def progress_of_many(machines: int) -> Iterator[Callable[[Progress], None]]:
             _print(_line(step))
 
     yield report_line
+
+
+def naming(name: str, report: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Have each step say whose it is, where it does not yet."""
+    return lambda step: report(replace(step, machine=step.machine or name))
 
 
 def _print(line: str) -> None:

@@ -19,9 +19,9 @@ def up(name: StackName = None) -> None:
 
     name = name or lookup.default()
     found = fleets.fleet(name)
-    for stack in found.stacks:
-        mistakes.check(found.folder, stack)
     if found.gone:
+        for stack in found.stacks:  # a mistake is no removal
+            mistakes.check(found.folder, stack)
         typer.echo(f"Removes {', '.join(found.gone)}, which no declaration has any more", err=True)
     failed = fleet.bring(found, f"mctl up {name}")
     if not failed or len(found.stacks) > 1:  # a part that fails leaves the rest up

@@ -16,6 +16,7 @@ from typing import Any
 from infra.errors import StackError
 from infra.stacks import project
 from infra.stacks.home import home
+from infra.stacks.yaml_files import write
 
 Config = dict[str, Any]
 
@@ -112,9 +113,7 @@ def _noted(stack: str) -> Config:
 
 
 def _write(stack: str, config: Config) -> None:
-    fresh = _file(stack).with_name(f".{stack}.{os.getpid()}")
-    fresh.write_text(json.dumps(config))
-    fresh.replace(_file(stack))
+    write(_file(stack), json.dumps(config))
 
 
 def _file(stack: str) -> Path:
