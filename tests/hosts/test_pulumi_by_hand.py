@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from tests import language_host
 from tests.container_hosts import ContainerHost
 from tests.engine.conftest import pulumi_program
 from tests.hosts.shop import Shop, options
+from tests.pulumi_by_hand import ByHand
 
 __all__ = ["pulumi_program"]
-
-
-class ByHand:
-    """Pulumi's own program in mctl's home, as the README says; its Python language host is a stand-in of the tests."""
-
-    def __init__(self, shop: Shop, program: Path) -> None:
-        self.shop, self.program = shop, program
-        language_host.install(shop.folder / "bin")
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        found = self.shop.with_programs()
-        environment = found | {
-            "PATH": os.pathsep.join([str(self.shop.folder / "bin"), found["PATH"]]),
-            "PULUMI_HOME": str(self.shop.home / "pulumi"),
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.shop.home / "passphrase"),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-        }
-        done = subprocess.run(
-            [self.program, "--non-interactive", "--color", "never", *arguments],
-            cwd=self.shop.home,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
 
 
 @pytest.fixture(scope="module")
