@@ -79,7 +79,8 @@ def scale(name: str, present: int) -> Fleet:
     folder, stack, group = find(name)
     scaled = replace(group, count=group.count_for(present))
     _refuse_taken(folder, stack, scaled, group)
-    gone = [machine for machine in group.all_members() if machine not in scaled.all_members()]
+    kept = scaled.all_members()
+    gone = [machine for machine in group.all_members() if machine not in kept]
     return Fleet(folder, stack, (), records.in_order(gone))
 
 
@@ -152,12 +153,10 @@ def spread(folder: Path, stack: str) -> None:
                 config[project.GROUPS][group.name][PER_STACK] = most
     groups = project.groups(folder, stack)
     last = max([group.parts for group in groups.values()], default=1)
-    for number in range(2, last + 1):
-        _write_part(folder, stack, part_name(stack, number), number, groups)
-    for part in project.parts(folder, stack):
-        number = int(part.rpartition("_")[2])
-        if number > last:
-            _write_part(folder, stack, part, number, groups)
+    beyond = [int(part.rpartition("_")[2]) for part in project.parts(folder, stack)]
+    theirs = project.whole(folder, stack)
+    for number in (*range(2, last + 1), *(number for number in beyond if number > last)):
+        _write_part(folder, stack, number, theirs, groups)
 
 
 def unfinished(folder: Path, fleet: str) -> list[str]:
@@ -171,8 +170,9 @@ def unfinished(folder: Path, fleet: str) -> list[str]:
     ]
 
 
-def _write_part(folder: Path, fleet: str, part: str, number: int, groups: Mapping[str, Group]) -> None:
-    theirs, ours = project.whole(folder, fleet), project.whole(folder, part)
+def _write_part(folder: Path, fleet: str, number: int, theirs: Mapping[str, Any], groups: Mapping[str, Group]) -> None:
+    part = part_name(fleet, number)
+    ours = project.whole(folder, part)
     if ours and project.fleet_of(folder, part) != fleet:
         raise NameTakenError(f"stack {part} is there already, and is no part of {fleet}", mend=f"mctl preview {part}")
     config = {key: value for key, value in ours.get("config", {}).items() if _is_of_one_stack(key)}

@@ -6,7 +6,6 @@ edit. `ls` reads it too, so what is imported slowly is imported where it is need
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -21,7 +20,17 @@ from infra.machine import LOGIN_KEY, MACHINES, NAMESPACE, MachineSpec, SwarmSpec
 from infra.stacks.home import around
 from infra.stacks.home_project import PROJECT as PROJECT
 from infra.stacks.home_project import PROVIDER, home_project
-from infra.stacks.yaml_files import as_yaml, nearest, one_editor, parse, read, read_fast, write, write_settings
+from infra.stacks.yaml_files import (
+    as_plain,
+    as_yaml,
+    nearest,
+    one_editor,
+    parse,
+    read,
+    read_plain,
+    write,
+    write_settings,
+)
 
 KEY = MACHINES
 GROUPS = "mctl:groups"
@@ -69,13 +78,9 @@ def machines(project: Path, stack: str) -> dict[str, Any]:
 
 
 def providers(project: Path, stack: str) -> dict[str, str]:
-    """Read which machines a stack declares, and each one's provider. Raises UsageError for a file that can't be read.
-
-    Of a thousand machines it takes a tenth of a second, and `machines` two: libyaml keeps no comments.
-    """
-    config = read_fast(file_of(project, stack), KEY, GROUPS)
-    declared = _expand(project, stack, _config(project, stack) if config is None else config)
-    entries = {str(name): entry if isinstance(entry, Mapping) else {} for name, entry in declared.items()}
+    """Read which machines a stack declares, and each one's provider. Raises UsageError as `machines` does."""
+    declared = machines(project, stack)
+    entries = {name: entry if isinstance(entry, Mapping) else {} for name, entry in declared.items()}
     return {name: str(entry.get("provider", "")) for name, entry in entries.items()}
 
 
@@ -104,7 +109,7 @@ def parts(project: Path, fleet: str) -> list[str]:
 
 def was_opened(project: Path, stack: str) -> bool:
     """Tell whether a stack's file has what opens its secrets, which the engine writes when it makes a stack."""
-    return not SECRETS.isdisjoint(read(file_of(project, stack)))
+    return not SECRETS.isdisjoint(whole(project, stack))
 
 
 def stack_of(project: Path, machine: str) -> str | None:
@@ -227,7 +232,7 @@ def set_secrets_provider(project: Path, provider: str) -> None:
 
 def owner(project: Path, stack: str) -> str:
     """Give the id that a stack kept when its state was moved, or nothing."""
-    return str((read(file_of(project, stack)).get("config") or {}).get(OWNER) or "")
+    return str(_config(project, stack).get(OWNER) or "")
 
 
 def read_text(project: Path, stack: str) -> str:
@@ -287,7 +292,7 @@ def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
 
 def authority(project: Path, stack: str) -> AuthoritySpec:
     """Read which generations of the stack's authority count. Raises UsageError for what can't mean anything."""
-    return AuthoritySpec.from_config((read(file_of(project, stack)).get("config") or {}).get(AUTHORITY))
+    return AuthoritySpec.from_config(_config(project, stack).get(AUTHORITY))
 
 
 def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
@@ -302,19 +307,17 @@ def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
 
 def settings(project: Path, stack: str) -> dict[str, Any]:
     """Read the whole config of a stack as plain values; secrets are in it as the engine wrote them."""
-    return settings_in(read_text(project, stack))
+    return _config(project, stack)
 
 
 def settings_in(text: str) -> dict[str, Any]:
     """Read the config in the text of a stack's file, as `settings` does."""
-    plain: dict[str, Any] = json.loads(json.dumps(parse(text).get("config") or {}, default=str))
-    return plain
+    return dict(as_plain(text).get("config") or {})
 
 
 def whole(project: Path, stack: str) -> dict[str, Any]:
     """Read all of a stack's file as plain values; nothing where there is none."""
-    plain: dict[str, Any] = json.loads(json.dumps(read(file_of(project, stack)), default=str))
-    return plain
+    return read_plain(file_of(project, stack))
 
 
 def write_whole(project: Path, stack: str, settings: Mapping[str, Any], comment: str) -> None:
@@ -363,7 +366,7 @@ def _fleet(project: Path, stack: str) -> dict[str, None]:
 
 
 def _config(project: Path, stack: str) -> dict[str, Any]:
-    return read(file_of(project, stack)).get("config") or {}
+    return read_plain(file_of(project, stack)).get("config") or {}
 
 
 def _expand(project: Path, stack: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,22 +43,40 @@ def read(file: Path) -> Any:
         raise UsageError(f"{place} can't be read: {reason}", mend=f"mend it by hand, or restore it: {file}") from None
 
 
-def read_fast(file: Path, *plain: str) -> dict[str, Any] | None:
-    """Read the config of a plain declaration, every value as text; None where it takes the slow way to tell more.
+def read_plain(file: Path) -> dict[str, Any]:
+    """Read a file as plain values, in a tenth of the time of `read`. Raises UsageError for what can't be read."""
+    try:
+        return _quickly(file.read_text())
+    except (OSError, ValueError):
+        return _plain(read(file))
 
-    plain: keys whose values are mappings, if they are there.
-    """
+
+def as_plain(text: str) -> dict[str, Any]:
+    """Read a text as plain values."""
+    try:
+        return _quickly(text)
+    except ValueError:
+        return _plain(parse(text))
+
+
+def _quickly(text: str) -> dict[str, Any]:
+    """Read a text as plain values. Raises ValueError for what is to be read the slow way."""
     import yaml  # type: ignore[import-untyped]
 
+    from infra.stacks.quick_yaml import Loader
+
     try:
-        content = file.read_bytes()
-        if b"<<" in content:  # it merges nothing
-            return None
-        config = yaml.load(content, yaml.CBaseLoader)["config"]  # noqa: S506 - it makes nothing but text
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
-        return None
-    is_plain = isinstance(config, dict) and all(isinstance(config.get(key, {}), dict) for key in plain)
-    return config if is_plain else None
+        found = yaml.load(text, Loader)  # noqa: S506 - it makes nothing but plain values
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(found or {}, dict):
+        raise ValueError("it is no mapping")
+    return found or {}
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return plain
 
 
 def nearest(file: Path, paths: Sequence[Sequence[str]]) -> str:
