@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import making
 from cli.create_options import (
     AllowCidr,
     Autolock,
@@ -35,17 +36,9 @@ from cli.create_options import (
     swarm_of,
 )
 from cli.driver_options import DEFAULT_PROVIDER, chosen_provider, with_driver_options
-from cli.output import say
-from cli.progress import progress
 from infra.components.drivers import load
-from infra.errors import Interrupted, MctlError, StackError, UsageError
-from infra.machine import EngineSpec, MachineSpec, SwarmSpec
-
-FORWARD = (
-    "It needs a route to the machine; without one, forward the port: mctl ssh {0} -N -L 2376:localhost:2376, "
-    "and set DOCKER_HOST=tcp://localhost:2376 after mctl env {0}"
-)
-
+from infra.errors import UsageError
+from infra.machine import EngineSpec, MachineSpec
 
 KEEP, DESTROY = "keep", "destroy"
 Name = Annotated[str, typer.Argument(help="Name of the machine.")]
@@ -120,51 +113,9 @@ def _create(
         raise UsageError(f"--on-failure takes {KEEP} or {DESTROY}")
     cluster = swarm_of(swarm=swarm, managers=managers, autolock=autolock)
     if count is None:
-        _make(spec, stack or name, cluster, destroy=on_failure == DESTROY)
+        making.make(spec, stack or name, cluster, destroy=on_failure == DESTROY)
     else:
-        _make_group(spec, count, stack or name, cluster, destroy=on_failure == DESTROY)
-
-
-def _make_group(spec: MachineSpec, count: int, stack: str, swarm: SwarmSpec | None, *, destroy: bool) -> None:
-    from cli import fleet
-    from infra.stacks import fleets
-
-    if count < 1:
-        raise UsageError("--count takes a whole number from 1")
-    again = f"mctl create {spec.name} --count {count} … once more goes on from here; mctl rm {spec.name} clears it"
-    with progress() as report:
-        declared = fleets.declare(spec, count, stack, report, swarm)
-    failed = fleet.bring(declared, again)
-    if failed and destroy and not isinstance(failed, Interrupted):
-        say("Error", failed.message, None)
-        raise fleet.remove(spec.name, f"mctl rm {spec.name}") or MctlError(f"all of {spec.name} was removed again")
-    if failed:
-        raise failed
-    typer.echo(f"Docker is up and running on {count} machine{'' if count == 1 else 's'} of {spec.name}")
-    typer.echo(f"To see how to connect your Docker client to one, run: mctl env {spec.name}-1", err=True)
-
-
-def _make(spec: MachineSpec, stack: str, swarm: SwarmSpec | None, *, destroy: bool) -> None:
-    from infra.stacks import checks, machines
-
-    with progress() as report:
-        try:
-            made = machines.create(spec, stack, report, swarm)
-        except StackError as error:
-            if not destroy:
-                raise
-            machines.remove(spec.name, report)
-            raise StackError(f"{error.message}; what was made is removed again", machine=error.machine) from None
-        checks.tell(spec.name, report)
-    phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in made.phases.items())
-    version = made.record.engine_version
-    if not version:
-        typer.echo(f"{spec.name} stands for {made.record.docker_url}, which was not asked")
-        return
-    typer.echo(f"Docker {version} is up and running on {spec.name}" + (f" ({phases})" if phases else ""))
-    typer.echo(f"To see how to connect your Docker client to it, run: mctl env {spec.name}", err=True)
-    if made.record.ssh_proxy_jump:
-        typer.echo(FORWARD.format(spec.name), err=True)
+        making.make_group(spec, count, stack or name, cluster, destroy=on_failure == DESTROY)
 
 
 create = with_driver_options(_create, chosen_provider(sys.argv[1:]))
