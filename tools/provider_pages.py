@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
 from cli.compat.driver_flags import DRIVERS
-from cli.compat.drivers import CREDENTIAL, PRIVATE_ONLY, USER_DATA
+from cli.compat.drivers import CREDENTIAL, PRIVATE_ONLY, RENAMED, USER_DATA
 from infra.components import drivers
 from infra.components.drivers import Driver
 
@@ -30,7 +30,7 @@ def page(driver: Driver) -> Iterator[str]:
     yield f"```console\n$ {about.example}\n```"
     yield f"**What one machine is.** {about.makes}"
     yield f"**What it costs.** {about.costs}"
-    yield f"**Credentials.** {about.credentials} `mctl doctor --provider {driver.name}` says whether they count."
+    yield f"**Credentials.** {' '.join([about.credentials, *doctor(driver)])}"
     yield COMMON
     yield "## Options"
     rows = (row(driver, declared) for declared in fields(driver.args))
@@ -45,11 +45,23 @@ def page(driver: Driver) -> Iterator[str]:
         yield f"```\n{driver.policy}\n```"
 
 
+def doctor(driver: Driver) -> Iterator[str]:
+    """Say what `mctl doctor` answers there, and what it can't."""
+    asked = f"`mctl doctor --provider {driver.name}` says"
+    if driver.is_local:
+        yield f"{asked} which of the programs that it needs are missing."
+    elif driver.account:
+        yield f"{asked} who you are, where, and which permissions and quotas are missing."
+    if driver.about and driver.about.untold:
+        yield driver.about.untold
+
+
 def row(driver: Driver, declared: Field[object]) -> str:
     """Write an option's line."""
     default = declared.default
     needed = default is MISSING and declared.default_factory is MISSING
-    shown = "needed" if needed else "" if default in (MISSING, "", (), False) else f"`{default}`"
+    every = default if isinstance(default, tuple) else (default,)
+    shown = "needed" if needed else ", ".join(f"`{each}`" for each in every if each not in (MISSING, "", False))
     variable = f"`{declared.metadata['env']}`" if declared.metadata["env"] else ""
     cells = (f"`{drivers.flag(driver, declared)}`", variable, shown, declared.metadata["help"])
     return f"| {' | '.join(cells)} |"
@@ -64,7 +76,8 @@ def former_options(driver: Driver, former: str) -> Iterator[str]:
     }
     for flag in DRIVERS.get(former, ()):
         option = f"--{flag.name}"
-        handed_on = f"variable `{flag.env}`" if flag.env and CREDENTIAL.search(flag.name) else "no use"
+        variable = RENAMED.get(flag.env, flag.env)
+        handed_on = f"variable `{variable}`" if variable and CREDENTIAL.search(flag.name) else "no use"
         shared = next((f"`{spelling}`" for pattern, spelling in SHARED.items() if pattern.search(option)), "")
         here = f"`{spelled[option]}`" if option in spelled else shared or handed_on
         yield f"| `{option}` | {here} |"

@@ -152,6 +152,12 @@ class Finding:
     mend: str = ""
     needed: bool = True
 
+    @classmethod
+    def named(cls, kind: str, name: str, option: str, *, there: bool) -> Finding:
+        """Say whether what an option names is there."""
+        said = name if there else f"there is no {name}"
+        return cls(kind, ok=there, value=said, mend=f"choose another with {option}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Orphan:
@@ -170,7 +176,8 @@ class About:
     """What the provider's page says beside its options. Each text is Markdown.
 
     title: the provider's own name. credentials: where the vendor's chain looks for them. example: a `mctl create` line.
-    makes: what one machine consists of. costs: what of it is paid for, and until when.
+    makes: what one machine consists of. costs: what of it is paid for, and until when. untold: what `mctl doctor` can't
+    learn there of who one is, the place, permissions and quotas.
     """
 
     title: str
@@ -178,6 +185,7 @@ class About:
     example: str
     makes: str
     costs: str
+    untold: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
