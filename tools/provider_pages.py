@@ -1,9 +1,9 @@
-"""Write docs/providers/, one page per provider, made of what its driver says of itself."""
+"""Write docs/providers/: a page per provider, made of what its driver says of itself, and one that lists them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
@@ -13,6 +13,11 @@ from infra.components import drivers
 from infra.components.drivers import Driver
 
 FOLDER = Path(__file__).parents[1] / "docs" / "providers"
+PLACES: dict[str, Callable[[Driver], bool]] = {
+    "On this computer": lambda driver: driver.is_local,
+    "What is there already": lambda driver: not driver.makes_vm,
+    "Clouds and data centres": lambda driver: driver.makes_vm and not driver.is_local,
+}
 SHARED = {USER_DATA: "--user-data", PRIVATE_ONLY: "--private-address-only"}
 COMMON = """\
 Every machine gets SSH keys of its own, a pinned host key, and Docker behind TLS. `--allow-cidr` says who may reach SSH
@@ -24,9 +29,10 @@ def page(driver: Driver) -> Iterator[str]:
     about = driver.about
     assert about, driver.name  # noqa: S101 - every driver says what it is about
     yield f"# {about.title} (`{driver.name}`)"
-    former = sorted(alias for alias, name in drivers.ALIASES.items() if name == driver.name)
-    if former:
-        yield f"docker-machine called it `{'`, `'.join(former)}`: that name works too."
+    names = sorted(alias for alias, name in drivers.ALIASES.items() if name == driver.name)
+    former = [name for name in names if name in DRIVERS]
+    if names:
+        yield f"{'docker-machine called it' if former else 'It is also called'} `{names[0]}`: that name works too."
     yield f"```console\n$ {about.example}\n```"
     yield f"**What one machine is.** {about.makes}"
     yield f"**What it costs.** {about.costs}"
@@ -83,10 +89,26 @@ def former_options(driver: Driver, former: str) -> Iterator[str]:
         yield f"| `{option}` | {here} |"
 
 
+def index(known: Sequence[Driver]) -> Iterator[str]:
+    """List the providers by where their machines are."""
+    yield "# Providers"
+    yield "`--provider` says where a machine is made. `mctl create --provider NAME --help` lists that one's options."
+    for title, belongs in PLACES.items():
+        yield f"## {title}"
+        yield "\n".join(f"- {link(driver)}" for driver in known if belongs(driver))
+
+
+def link(driver: Driver) -> str:
+    """Lead to a provider's page."""
+    names = (driver.name, *(alias for alias, name in drivers.ALIASES.items() if name == driver.name))
+    return f"[{driver.about.title if driver.about else ''}]({driver.name}.md): `{'` or `'.join(names)}`"
+
+
 def pages() -> dict[str, str]:
     """Give every page by its file's name."""
     loaded = [drivers.load(name) for name in drivers.names()]
-    return {f"{driver.name}.md": "\n\n".join(page(driver)) + "\n" for driver in loaded if driver.about}
+    texts = {f"{driver.name}.md": page(driver) for driver in loaded} | {"index.md": index(loaded)}
+    return {name: "\n\n".join(text) + "\n" for name, text in texts.items()}
 
 
 if __name__ == "__main__":

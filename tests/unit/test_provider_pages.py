@@ -17,7 +17,9 @@ def test_each_provider_has_the_page_that_its_driver_makes() -> None:
 
 
 def test_every_provider_has_a_page() -> None:
-    assert set(pages()) == {f"{name}.md" for name in drivers.names()}
+    assert set(pages()) == {"index.md", *(f"{name}.md" for name in drivers.names())}
+    for name in drivers.names():
+        assert pages()["index.md"].count(f"]({name}.md)") == 1
 
 
 def test_docker_machines_variables_are_told_by_the_names_that_count_here() -> None:

@@ -201,11 +201,12 @@ class Driver:
     instance_id, Power), and returns once it is so; raises HostError, and NotFoundError where it is gone. is_local:
     the machine lives on this computer: it can't be handed to another, and there is nothing to go through.
     private_address: its VMs have one that can be reached. closes: its firewall lets in only `allow_cidrs`.
-    no_capacity: what the provider says where a zone is full, in small letters. spot: the options that ask for spare
-    capacity, the flag first; the option `spot_fallback` allows to do without where there is none. account: says who
-    one is there, where, and which permissions or quotas are missing. policy: the least permissions, in the
-    provider's own notation. orphans: lists what bears these tags, in an order in which it can be deleted. find:
-    gives the address of an instance that is there, by its id; raises NotFoundError.
+    passes_esp: a firewall there lets in IPsec too, not TCP, UDP and ICMP alone. no_capacity: what the provider says
+    where a zone is full, in small letters. spot: the options that ask for spare capacity, the flag first; the
+    option `spot_fallback` allows to do without where there is none. account: says who one is there, where, and
+    which permissions or quotas are missing. policy: the least permissions, in the provider's own notation. orphans:
+    lists what bears these tags, in an order in which it can be deleted. find: gives the address of an instance that
+    is there, by its id; raises NotFoundError.
     """
 
     name: str
@@ -219,6 +220,7 @@ class Driver:
     is_local: bool = False
     private_address: bool = False
     closes: bool = False
+    passes_esp: bool = True
     no_capacity: tuple[str, ...] = ()
     spot: tuple[str, ...] = ()
     account: Callable[[Any], Iterator[Finding]] | None = None

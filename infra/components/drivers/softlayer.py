@@ -238,6 +238,7 @@ DRIVER = Driver(
     vm=vm,
     private_address=True,
     closes=True,
+    passes_esp=False,
     no_capacity=("insufficient capacity",),
     account=account,
     policy=POLICY,
