@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 from cli.compat.driver_flags import DRIVERS
 from cli.compat.drivers import CREDENTIAL, PRIVATE_ONLY, RENAMED, USER_DATA
@@ -19,6 +21,7 @@ PLACES: dict[str, Callable[[Driver], bool]] = {
     "Clouds and data centres": lambda driver: driver.makes_vm and not driver.is_local,
 }
 SHARED = {USER_DATA: "--user-data", PRIVATE_ONLY: "--private-address-only"}
+WIDTH: dict[str, Any] = {"width": 120, "break_long_words": False, "break_on_hyphens": False}
 COMMON = """\
 Every machine gets SSH keys of its own, a pinned host key, and Docker behind TLS. `--allow-cidr` says who may reach SSH
 and Docker where the provider has a firewall (by default the address that this computer has on the internet)."""
@@ -34,9 +37,9 @@ def page(driver: Driver) -> Iterator[str]:
     if names:
         yield f"{'docker-machine called it' if former else 'It is also called'} `{names[0]}`: that name works too."
     yield f"```console\n$ {about.example}\n```"
-    yield f"**What one machine is.** {about.makes}"
-    yield f"**What it costs.** {about.costs}"
-    yield f"**Credentials.** {' '.join([about.credentials, *doctor(driver)])}"
+    yield fill(f"**What one machine is.** {about.makes}", **WIDTH)
+    yield fill(f"**What it costs.** {about.costs}", **WIDTH)
+    yield fill(f"**Credentials.** {' '.join([about.credentials, *doctor(driver)])}", **WIDTH)
     yield COMMON
     yield "## Options"
     rows = (row(driver, declared) for declared in fields(driver.args))

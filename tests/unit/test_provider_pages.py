@@ -28,6 +28,6 @@ def test_docker_machines_variables_are_told_by_the_names_that_count_here() -> No
 
 @pytest.mark.parametrize("provider", drivers.names())
 def test_a_page_promises_of_doctor_what_it_answers_there(provider: str) -> None:
-    driver, text = drivers.load(provider), pages()[f"{provider}.md"]
+    driver, text = drivers.load(provider), " ".join(pages()[f"{provider}.md"].split())
     assert ("which permissions and quotas are missing" in text) is bool(driver.account and not driver.is_local)
     assert ("which of the programs that it needs are missing" in text) is driver.is_local
