@@ -15,7 +15,7 @@ from tools.man_page import EXIT_CODES, context, flags, is_providers, load
 HEAD = """\
 # Commands
 
-`mctl help VERB` shows the same. The options of a provider are on [its own page](providers/qemu.md)."""
+`mctl help VERB` shows the same. The options of a provider are on [its own page](providers/index.md)."""
 
 
 def page() -> Iterator[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from infra.components import drivers
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import UsageError
 from infra.machine import MachineSpec
@@ -19,7 +20,6 @@ EVERYONE = ("0.0.0.0/0", "::/0")
 ESP = "esp"  # IPsec, in which encrypted overlay networks travel (RFC 4303): a protocol of its own, without ports
 ESP_NUMBER = 50
 SWARM_PORTS = (("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789), (ESP, 0))
-NO_ESP = ("digitalocean", "softlayer")  # firewalls that let in nothing but TCP, UDP and ICMP
 
 
 class Rule(NamedTuple):
@@ -34,7 +34,7 @@ def rules(spec: MachineSpec, open_ports: Sequence[str] = (), *, ssh_port: int = 
     """Give the rules of one machine. open_ports: `PORT` or `PORT/udp`, which are for everyone. Raises UsageError."""
     own = [Rule("tcp", port, spec.allow_cidrs) for port in (ssh_port, PORT)]
     if spec.swarm_networks:
-        passing = [each for each in SWARM_PORTS if each[0] != ESP or spec.provider not in NO_ESP]
+        passing = [each for each in SWARM_PORTS if each[0] != ESP or drivers.load(spec.provider).passes_esp]
         own += [Rule(protocol, port, spec.swarm_networks) for protocol, port in passing]
     return own + [Rule(protocol, port, EVERYONE) for port, protocol in (_port(spec.name, text) for text in open_ports)]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_command as command
 
-from infra.components import drivers, firewall
+from infra.components import drivers
 from infra.components.engine_scripts import swarm as scripts
 from infra.components.machine import Machine
 from infra.errors import UsageError
@@ -53,7 +53,7 @@ class Swarm(pulumi.ComponentResource):
         members = {each.name: Member(each, machines[each.name], role(each.name, managers)) for each in specs}
         leading = members[spec.lead_of(specs)]
         self._opts = pulumi.ResourceOptions(parent=self, custom_timeouts=LIMIT)
-        encrypted = not any(each.provider in firewall.NO_ESP for each in specs)
+        encrypted = all(drivers.load(each.provider).passes_esp for each in specs)
         self._lead = self._begin(name, spec, leading, encrypted=encrypted)
         stdout: pulumi.Output[str] = pulumi.Output.secret(self._lead.stdout)
         said = stdout.apply(scripts.said)

@@ -254,6 +254,7 @@ def _routes(public_key: bytes) -> dict[str, api.Route]:
     return {
         "POST /token": token,
         rf"POST /v1/projects/{PROJECT}:testIamPermissions": _granted,
+        r"GET /openid/userinfo": lambda world, _request: {"sub": "1", **(world.fault("person") or {})},
         rf"GET {compute}([\w-]+)/regions/([\w-]+)": _region,
         rf"GET {compute}([\w-]+)/zones/([\w-]+)/machineTypes/([\w-]+)": _type,
         rf"GET {compute}{PROJECT}/aggregated/instances": _listed,

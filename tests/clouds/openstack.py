@@ -21,12 +21,12 @@ from tests.clouds.world import Facts, World
 SECRET = "application-secret-of-the-tests"
 PASSWORD = "password-of-the-tests"
 TOKEN = "token-of-the-tests"
-FLAVORS = {"m1.small", "m1.medium", "gp.0.2.2", "gp.0.4.8"}
+FLAVORS = {"m1.small": (1, 2048), "m1.medium": (2, 4096), "gp.0.2.2": (2, 2048), "gp.0.4.8": (4, 8192)}
 IMAGES = {"image-1": "Debian 11", "image-2": "debian-12-arm64", "image-3": "Debian 12 (bookworm)"}
 NETWORKS = {"net-1": "private"}
 POOLS = {"net-2": "public", "net-3": "PUBLICNET"}
 GROUPS = {"default": "group-1"}
-LIMIT = 10
+LIMIT, CORES, MEMORY_MB = 10, 20, 51200
 FULL = "Error waiting for instance to become ready: No valid host was found. There are not enough hosts available."
 
 
@@ -259,7 +259,8 @@ def _one_server(world: World, request: api.Request) -> Any:
 
 
 def _flavors(_world: World, _request: api.Request) -> Any:
-    return {"flavors": [{"id": name, "name": name} for name in sorted(FLAVORS)]}
+    sizes = sorted(FLAVORS.items())
+    return {"flavors": [{"id": name, "name": name, "vcpus": cpus, "ram": memory} for name, (cpus, memory) in sizes]}
 
 
 def _networks(_world: World, request: api.Request) -> Any:
@@ -292,8 +293,17 @@ def _delete(kind: str) -> api.Route:
 
 
 def _limits(world: World, _request: api.Request) -> Any:
-    most = world.fault("limit") or LIMIT
-    return {"limits": {"absolute": {"maxTotalInstances": most, "totalInstancesUsed": len(world.every("servers"))}}}
+    servers = world.every("servers")
+    taken = [FLAVORS[each["flavorName"]] for each in servers if each.get("flavorName") in FLAVORS]
+    limits = {
+        "maxTotalInstances": world.fault("limit") or LIMIT,
+        "totalInstancesUsed": len(servers),
+        "maxTotalCores": world.fault("cores") or CORES,
+        "totalCoresUsed": sum(cpus for cpus, _ in taken),
+        "maxTotalRAMSize": world.fault("memory") or MEMORY_MB,
+        "totalRAMUsed": sum(memory for _, memory in taken),
+    }
+    return {"limits": {"absolute": limits}}
 
 
 def _not_found(_world: World, _request: api.Request) -> None:
@@ -314,7 +324,7 @@ ROUTES: dict[str, api.Route] = {
     r"GET /compute/v2.1/servers/detail()": _servers,
     r"GET /compute/v2.1/servers/([\w-]+)": _one_server,
     r"DELETE /compute/v2.1/servers/([\w-]+)": _delete("servers"),
-    r"GET /compute/v2.1/flavors(?:/detail)?()": _flavors,
+    r"GET /compute/v2.1/flavors/detail()": _flavors,
     r"GET /compute/v2.1/flavors/([^/]+)": _not_found,
     r"GET /compute/v2.1/limits()": _limits,
     r"GET /compute/v2.1/os-keypairs()": _keypairs,

@@ -299,6 +299,10 @@ def _log_in(_world: World, request: api.Request) -> Any:
     raise api.Answer(200, {"id": "urn:vcloud:session:1"}, {"X-VMWARE-VCLOUD-ACCESS-TOKEN": TOKEN})
 
 
+def _session(_world: World, _request: api.Request) -> Facts:
+    return {"user": {"name": USER}, "org": {"name": ORG}, "roles": ["vApp Author"]}
+
+
 def _token(_world: World, request: api.Request) -> Facts:
     if request.body != {"grant_type": "refresh_token", "refresh_token": API_TOKEN}:
         raise api.Answer(400, {"error": "invalid_grant", "error_description": "Invalid refresh token"})
@@ -328,7 +332,7 @@ LOG_INS: dict[str, api.Route] = {
     rf"POST /oauth/tenant/{ORG}/token": _token,
 }
 CALLS: dict[str, api.Route] = {
-    r"GET /cloudapi/1.0.0/sessions/current": lambda _world, _request: {"user": {"name": USER}, "org": {"name": ORG}},
+    r"GET /cloudapi/1.0.0/sessions/current": _session,
     r"DELETE /cloudapi/1.0.0/sessions/current": lambda _world, _request: None,
     r"GET /api/query": _query,
     r"GET /api/task/(\d+)": _ended,

@@ -14,7 +14,7 @@ import pulumi_vsphere as vsphere
 
 from infra.plugins.server import PluginError
 from infra.plugins.wire import Properties, plain
-from tests.clouds import api, instances
+from tests.clouds import api, instances, vim
 from tests.clouds.cloud import Cloud
 from tests.clouds.standin import StandIn, plugin
 from tests.clouds.world import Facts, World
@@ -29,6 +29,7 @@ NETWORKS = {"VM Network": "network-12"}
 TEMPLATES = {"debian-12": "4226dc11-0000-4000-8000-000000000001"}
 LIBRARIES = {"images": "1d5a1f5f-library"}
 ITEMS = {"debian-12-ovf": "77c9a1d0-item"}
+FOLDERS = {"shop": "group-v20"}
 DISK_GB, FREE_BYTES = 10, 500 * 1024**3
 BREAKING = {"numCpus", "memory", "guestId", "firmware", "disks", "extraConfig"}
 
@@ -221,8 +222,9 @@ def _about(world: World, request: api.Request) -> Facts:
 
 def _listed(known: dict[str, Any], more: Callable[[World], Facts] = lambda _world: {}) -> api.Route:
     def route(world: World, request: api.Request) -> Any:
-        wanted = request.query.get("names")
-        return [{"name": name, **more(world)} for name in known if wanted in (None, name)]
+        wanted, key = request.query.get("names"), request.parts[0].replace("-", "_")
+        found = {name: each for name, each in known.items() if wanted in (None, name)}
+        return [{"name": name, key: each, **more(world)} for name, each in found.items()]
 
     return route
 
@@ -250,10 +252,14 @@ def _drop(kind: str) -> api.Route:
     return lambda world, request: world.drop(kind, request.parts[0])
 
 
-def _guard(_world: World, request: api.Request) -> None:
-    login = f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
-    if login != request.headers.get("Authorization") and request.headers.get("vmware-api-session-id") != SESSION:
-        raise _error(401, "UNAUTHENTICATED", "Authentication required.")
+def _signed(route: api.Route) -> api.Route:
+    def signed(world: World, request: api.Request) -> Any:
+        login = f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
+        if login != request.headers.get("Authorization") and request.headers.get("vmware-api-session-id") != SESSION:
+            raise _error(401, "UNAUTHENTICATED", "Authentication required.")
+        return route(world, request)
+
+    return signed
 
 
 def _log_in(_world: World, request: api.Request) -> str:
@@ -271,12 +277,13 @@ CALLS: dict[str, api.Route] = {
     r"POST vcenter/vm/([\w-]+)/power": _switch,
     r"POST vcenter/vm/([\w-]+)/guest/power": _guest,
     r"GET vcenter/vm/([\w-]+)/guest/identity": _guest,
-    r"GET vcenter/datacenter": _listed(DATACENTERS),
-    r"GET vcenter/cluster": _listed(CLUSTERS),
-    r"GET vcenter/host": _listed(HOSTS),
-    r"GET vcenter/resource-pool": _listed({"Resources": ""}),
-    r"GET vcenter/network": _listed(NETWORKS),
-    r"GET vcenter/datastore": _listed(
+    r"GET vcenter/(datacenter)": _listed(DATACENTERS),
+    r"GET vcenter/(cluster)": _listed({name: found[0] for name, found in CLUSTERS.items()}),
+    r"GET vcenter/(host)": _listed({name: found[0] for name, found in HOSTS.items()}),
+    r"GET vcenter/(resource-pool)": _listed({"Resources": POOLS["c1/Resources"]}),
+    r"GET vcenter/(folder)": _listed(FOLDERS),
+    r"GET vcenter/(network)": _listed(NETWORKS),
+    r"GET vcenter/(datastore)": _listed(
         DATASTORES, lambda world: {"free_space": 0 if "ssd" in (world.fault("full") or ()) else FREE_BYTES}
     ),
     r"GET cis/tagging/category": lambda world, _request: [each["id"] for each in world.every("categories")],
@@ -286,12 +293,13 @@ CALLS: dict[str, api.Route] = {
     r"DELETE cis/tagging/tag/([^/]+)": _drop("tags"),
     r"POST cis/tagging/tag-association/([^/]+)": _bearers,
 }
-ROUTES = {re.sub(" ", " /api/", call, count=1): route for call, route in CALLS.items()}
+ROUTES = {re.sub(" ", " /api/", call, count=1): _signed(route) for call, route in CALLS.items()}
+ROUTES |= vim.routes(USER, PASSWORD, DATACENTERS)
 
 
 @contextmanager
 def _serve(world: World) -> Iterator[dict[str, str]]:
-    with api.serve(world, ROUTES, _guard) as address:
+    with api.serve(world, ROUTES) as address:
         yield {"VSPHERE_SERVER": address.removeprefix("https://"), "VSPHERE_USER": USER, "VSPHERE_PASSWORD": PASSWORD}
 
 

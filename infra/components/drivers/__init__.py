@@ -152,6 +152,12 @@ class Finding:
     mend: str = ""
     needed: bool = True
 
+    @classmethod
+    def named(cls, kind: str, name: str, option: str, *, there: bool) -> Finding:
+        """Say whether what an option names is there."""
+        said = name if there else f"there is no {name}"
+        return cls(kind, ok=there, value=said, mend=f"choose another with {option}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Orphan:
@@ -170,7 +176,8 @@ class About:
     """What the provider's page says beside its options. Each text is Markdown.
 
     title: the provider's own name. credentials: where the vendor's chain looks for them. example: a `mctl create` line.
-    makes: what one machine consists of. costs: what of it is paid for, and until when.
+    makes: what one machine consists of. costs: what of it is paid for, and until when. untold: what `mctl doctor` can't
+    learn there of who one is, the place, permissions and quotas.
     """
 
     title: str
@@ -178,6 +185,7 @@ class About:
     example: str
     makes: str
     costs: str
+    untold: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +201,12 @@ class Driver:
     instance_id, Power), and returns once it is so; raises HostError, and NotFoundError where it is gone. is_local:
     the machine lives on this computer: it can't be handed to another, and there is nothing to go through.
     private_address: its VMs have one that can be reached. closes: its firewall lets in only `allow_cidrs`.
-    no_capacity: what the provider says where a zone is full, in small letters. spot: the options that ask for spare
-    capacity, the flag first; the option `spot_fallback` allows to do without where there is none. account: says who
-    one is there, where, and which permissions or quotas are missing. policy: the least permissions, in the
-    provider's own notation. orphans: lists what bears these tags, in an order in which it can be deleted. find:
-    gives the address of an instance that is there, by its id; raises NotFoundError.
+    passes_esp: a firewall there lets in IPsec too, not TCP, UDP and ICMP alone. no_capacity: what the provider says
+    where a zone is full, in small letters. spot: the options that ask for spare capacity, the flag first; the
+    option `spot_fallback` allows to do without where there is none. account: says who one is there, where, and
+    which permissions or quotas are missing. policy: the least permissions, in the provider's own notation. orphans:
+    lists what bears these tags, in an order in which it can be deleted. find: gives the address of an instance that
+    is there, by its id; raises NotFoundError.
     """
 
     name: str
@@ -211,6 +220,7 @@ class Driver:
     is_local: bool = False
     private_address: bool = False
     closes: bool = False
+    passes_esp: bool = True
     no_capacity: tuple[str, ...] = ()
     spot: tuple[str, ...] = ()
     account: Callable[[Any], Iterator[Finding]] | None = None

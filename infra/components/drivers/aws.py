@@ -17,7 +17,7 @@ from pulumi_aws import ec2
 from pulumi_aws.ec2transitgateway import InstanceState
 
 from infra.components import firewall
-from infra.components.drivers import About, Driver, Identity, Vm, aws_account, aws_network, bounded, option
+from infra.components.drivers import About, Driver, Identity, Vm, aws_account, aws_network, aws_policy, bounded, option
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import UsageError
 from infra.machine import HARD_STOP, MachineSpec
@@ -217,19 +217,15 @@ def _own_tags(machine: str, texts: Sequence[str]) -> dict[str, str]:
 
 ABOUT = About(
     title="Amazon EC2",
-    credentials=(
-        "AWS's own chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE` and `~/.aws`, single sign-on, "
-        "or the role of the instance that mctl runs on."
-    ),
+    credentials="AWS's own chain: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE` and `~/.aws`, single "
+    "sign-on, or the role of the instance that mctl runs on.",
     example="mctl create web-1 --provider aws --aws-region eu-central-1 --aws-instance-type t4g.small",
-    makes=(
-        "An instance with an encrypted disk, a key pair and a security group that lets in SSH and Docker from the "
-        "allowed networks only."
-    ),
-    costs=(
-        "The instance and its public address while it runs, by the second; its disk until it is removed. Key pair and "
-        "security group are free."
-    ),
+    makes="An instance with an encrypted disk, a key pair and a security group that lets in SSH and Docker from the "
+    "allowed networks only.",
+    costs="The instance and its public address while it runs, by the second; its disk until it is removed. Key pair "
+    "and security group are free.",
+    untold="Three calls are tried without making anything: for a key pair, a security group and an instance. Quotas "
+    "are told of types of the standard families.",
 )
 DRIVER = Driver(
     name="aws",
@@ -246,7 +242,7 @@ DRIVER = Driver(
     ),
     spot=("request_spot_instance", "spot_price"),
     account=aws_account.account,
-    policy=aws_account.POLICY,
+    policy=aws_policy.POLICY,
     orphans=aws_account.orphans,
     find=aws_account.find,
     about=ABOUT,

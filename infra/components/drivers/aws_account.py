@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -24,31 +23,6 @@ ON_DEMAND_QUOTA, SPOT_QUOTA = "L-1216C47A", "L-34B43A08"
 ALIVE = ("pending", "running", "stopping", "stopped", "shutting-down")
 SECONDS, TRIES = 20, 4
 SAMPLE_KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPc2ZI6nZ1g8x5TKJjbqEcWZGlUcKbZZ6Nq9Ql4bEOcV"
-
-ACTIONS = (
-    *(f"Describe{what}" for what in ("Images", "InstanceTypeOfferings", "InstanceTypes", "Instances")),
-    *("DescribeInstanceAttribute", "DescribeInstanceCreditSpecifications", "DescribeKeyPairs"),
-    *("DescribeNetworkInterfaces", "DescribeSecurityGroups", "DescribeSpotInstanceRequests", "DescribeSubnets"),
-    *("DescribeTags", "DescribeVolumes", "DescribeVpcs", "CreateTags", "DeleteTags"),
-    *("ImportKeyPair", "DeleteKeyPair", "CreateSecurityGroup", "DeleteSecurityGroup"),
-    *("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"),
-    *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress"),
-    *("RunInstances", "StartInstances", "StopInstances", "TerminateInstances"),
-    *("ModifyInstanceAttribute", "ModifyInstanceMetadataOptions", "ModifyVolume", "MonitorInstances"),
-    *("UnmonitorInstances", "CancelSpotInstanceRequests"),
-)
-ALLOWED = [f"ec2:{action}" for action in ACTIONS] + ["sts:GetCallerIdentity", "servicequotas:GetServiceQuota"]
-PASSED = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
-POLICY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": ALLOWED, "Resource": "*"},
-            {"Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "*", "Condition": PASSED},
-        ],
-    },
-    indent=2,
-)
 
 
 def image_filters(architectures: Sequence[str]) -> dict[str, list[str]]:

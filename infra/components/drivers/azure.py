@@ -188,6 +188,7 @@ ABOUT = About(
         "or network that you name is used and never deleted."
     ),
     costs="The VM while it is on; its disk and public address until it is removed. All else is free.",
+    untold="Azure does not tell whose login it is: the subscription is named.",
 )
 DRIVER = Driver(
     name="azure",

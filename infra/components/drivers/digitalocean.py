@@ -117,6 +117,7 @@ DRIVER = Driver(
     power=digitalocean_api.power,
     private_address=True,
     closes=True,
+    passes_esp=False,
     account=digitalocean_api.account,
     policy=digitalocean_api.POLICY,
     orphans=digitalocean_api.orphans,

@@ -145,6 +145,7 @@ ABOUT = About(
     example="mctl create web-1 --provider exoscale --exoscale-zone de-fra-1",
     makes="An instance, an SSH key and a security group that lets in SSH and Docker from the allowed networks only.",
     costs="The instance, by the second while it runs, and its disk until it is removed. Key and group are free.",
+    untold="What a key's role forbids is not told: only a key that manages keys could read it.",
 )
 DRIVER = Driver(
     name="exoscale",

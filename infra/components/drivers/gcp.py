@@ -15,7 +15,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.components import firewall
-from infra.components.drivers import Driver, Identity, Vm, bounded, gcp_account, gcp_network, option
+from infra.components.drivers import About, Driver, Identity, Vm, bounded, gcp_account, gcp_network, option
 from infra.components.engine_scripts.configure import PORT
 from infra.errors import UsageError
 from infra.machine import MachineSpec
@@ -203,6 +203,17 @@ def check(spec: MachineSpec, args: GcpArgs) -> MachineSpec:
     return replace(spec, options={**spec.options, "project": args.project or gcp_account.login().project})
 
 
+ABOUT = About(
+    title="Google Cloud",
+    credentials="Application Default Credentials: `gcloud auth application-default login`, or a key file in "
+    "`GOOGLE_APPLICATION_CREDENTIALS`. `GOOGLE_OAUTH_ACCESS_TOKEN` and `GOOGLE_CREDENTIALS` come first where they are "
+    "set.",
+    example="mctl create web-1 --provider gcp --gcp-zone europe-west1-b",
+    makes="A VM with its disk, and a firewall rule that lets in SSH and Docker from the allowed networks only; one "
+    "more for `--gcp-open-port`.",
+    costs="The VM while it is on, its external address with it, and its disk until the machine is removed. Firewall "
+    "rules are free.",
+)
 DRIVER = Driver(
     name="gcp",
     args=GcpArgs,
@@ -216,5 +227,5 @@ DRIVER = Driver(
     policy=gcp_account.POLICY,
     orphans=gcp_account.orphans,
     find=gcp_account.find,
-    about=gcp_account.ABOUT,
+    about=ABOUT,
 )

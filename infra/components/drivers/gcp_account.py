@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from infra.components import ownership
-from infra.components.drivers import About, Finding, Orphan
+from infra.components.drivers import Finding, Orphan
 from infra.errors import HostError, NotFoundError, PreCreateError
 
 # The plugin's own variables, in its order: https://www.pulumi.com/registry/packages/gcp/installation-configuration/
@@ -32,6 +32,8 @@ TOKEN, KEY = "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_CREDENTIALS"
 PROJECTS = ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
 COMPUTE = ("GOOGLE_COMPUTE_CUSTOM_ENDPOINT", "https://compute.googleapis.com/compute/v1/")
 RESOURCES = ("GOOGLE_RESOURCE_MANAGER_CUSTOM_ENDPOINT", "https://cloudresourcemanager.googleapis.com/v1/")
+# https://developers.google.com/identity/openid-connect/reference
+PEOPLE = ("", "https://openidconnect.googleapis.com/v1/")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LOGIN = "gcloud auth application-default login, or export GOOGLE_APPLICATION_CREDENTIALS=KEY.json"
 SECONDS = 150.0  # an operation is waited for on the other side for two minutes
@@ -64,17 +66,6 @@ POLICY = "\n".join(
         "includedPermissions:",
         *(f"- {permission}" for permission in PERMISSIONS),
     )
-)
-ABOUT = About(
-    title="Google Cloud",
-    credentials="Application Default Credentials: `gcloud auth application-default login`, or a key file in "
-    "`GOOGLE_APPLICATION_CREDENTIALS`. `GOOGLE_OAUTH_ACCESS_TOKEN` and `GOOGLE_CREDENTIALS` come first where they are "
-    "set.",
-    example="mctl create web-1 --provider gcp --gcp-zone europe-west1-b",
-    makes="A VM with its disk, and a firewall rule that lets in SSH and Docker from the allowed networks only; one "
-    "more for `--gcp-open-port`.",
-    costs="The VM while it is on, its external address with it, and its disk until the machine is removed. Firewall "
-    "rules are free.",
 )
 
 
@@ -142,9 +133,17 @@ def account(args: Any) -> Iterator[Finding]:
         mend = f"check --gcp-project and --gcp-zone, or log in otherwise: {LOGIN}"
         yield Finding("Account", ok=False, value=error.message, mend=mend)
         return
-    yield Finding("Account", ok=True, value=f"{who.email or 'a user'}, project {who.project}")
+    yield Finding("Account", ok=True, value=f"{who.email or _email(who)}, project {who.project}")
     yield from _permissions(who)
     yield from _room(who, args, {quota["metric"]: quota["limit"] - quota["usage"] for quota in quotas})
+
+
+def _email(who: Login) -> str:
+    """Ask for a person's, which their login may not let anyone see."""
+    try:
+        return str(who.ask(PEOPLE, "userinfo").get("email") or "a user")
+    except (HostError, NotFoundError):
+        return "a user"
 
 
 def _permissions(who: Login) -> Iterator[Finding]:

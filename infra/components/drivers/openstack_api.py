@@ -35,7 +35,7 @@ def networks(place: OpenStackArgs) -> dict[str, str]:
 
 
 def account(place: OpenStackArgs) -> Iterator[Finding]:
-    """Say who one is in which project, and whether the flavor is known, the pool too, and a server is left."""
+    """Say who one is in which project, and whether the flavor and the pool are known, and what is left."""
     try:
         connection, access = _asked(place, lambda: _logged_in(place))
     except HostError as error:
@@ -60,31 +60,32 @@ def account(place: OpenStackArgs) -> Iterator[Finding]:
 
 
 def _there(place: OpenStackArgs, connection: Any) -> Iterator[Finding]:
-    wanted = (
-        ("Flavor", place.flavor_id or place.flavor_name, connection.compute.find_flavor, "flavor-name"),
-        ("Floating IPs", place.floatingip_pool, connection.network.find_network, "floatingip-pool"),
-    )
-    for what, name, find, flag in wanted:
-        if name:
-            known = _is_there(find, name)
-            mend = f"choose another with --{place.provider}-{flag}"
-            yield Finding(what, ok=known, value=name if known else f"there is no {name}", mend=mend)
+    flavor = None
+    if name := place.flavor_id or place.flavor_name:
+        flavor = _found(connection.compute.find_flavor, name)
+        yield Finding.named("Flavor", name, f"--{place.provider}-flavor-name", there=bool(flavor))
+    if name := place.floatingip_pool:
+        pool = _found(connection.network.find_network, name)
+        yield Finding.named("Floating IPs", name, f"--{place.provider}-floatingip-pool", there=bool(pool))
     limits = connection.compute.get_limits().absolute
-    left = limits.instances - limits.instances_used
-    if limits.instances < 0:
-        yield Finding("Quota", ok=True, value="servers without limit")
-    else:
-        yield Finding("Quota", ok=left > 0, value=f"{left} of {limits.instances} servers left", mend="ask for more")
+    counted = [("servers", limits.instances, limits.instances_used, 1)]
+    if flavor:
+        counted += [
+            ("vCPUs", limits.total_cores, limits.total_cores_used, flavor.vcpus),
+            ("MB of memory", limits.total_ram, limits.total_ram_used, flavor.ram),
+        ]
+    for what, most, used, needed in counted:
+        said = f"{what} without limit" if most < 0 else f"{most - used} of {most} {what} left"
+        yield Finding("Quota", ok=most < 0 or most - used >= needed, value=said, mend="ask for more")
 
 
-def _is_there(find: Callable[..., Any], name: str) -> bool:
+def _found(find: Callable[..., Any], name: str) -> Any:
     from openstack.exceptions import NotFoundException
 
     try:
-        find(name, ignore_missing=False)
+        return find(name, ignore_missing=False)
     except NotFoundException:
-        return False
-    return True
+        return None
 
 
 def orphans(place: OpenStackArgs, whose: Mapping[str, str]) -> Iterator[Orphan]:

@@ -169,9 +169,7 @@ def account(args: SoftLayerArgs) -> Iterator[Finding]:
     missing = [permission for permission in PERMISSIONS if permission not in held]
     said = f"missing: {', '.join(missing)}" if missing else "all that are needed"
     yield Finding("Permissions", ok=not missing, value=said, mend="have them granted: mctl policy softlayer")
-    there = args.zone in places
-    said = args.zone if there else f"there is no data centre {args.zone}"
-    yield Finding("Data centre", ok=there, value=said, mend="choose another with --softlayer-zone")
+    yield Finding.named("Data centre", args.zone, "--softlayer-zone", there=args.zone in places)
 
 
 def orphans(args: SoftLayerArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:
@@ -231,6 +229,7 @@ ABOUT = About(
         "and Docker from the allowed networks only. Classic disks are not encrypted by an option of the order."
     ),
     costs="The server, by the hour until it is cancelled, also while it is off. Key and security group are free.",
+    untold="No quota is told: IBM's API has none to ask for.",
 )
 POLICY = "A user of the classic infrastructure with these permissions:\n" + "\n".join(PERMISSIONS)
 DRIVER = Driver(
@@ -239,6 +238,7 @@ DRIVER = Driver(
     vm=vm,
     private_address=True,
     closes=True,
+    passes_esp=False,
     no_capacity=("insufficient capacity",),
     account=account,
     policy=POLICY,

@@ -1,12 +1,13 @@
-"""The part of vCenter's REST API that the vsphere driver needs: sessions, power, guests, tags.
+"""The part of vCenter's REST API that the vsphere driver needs: sessions, power, guests, tags; and privileges.
 
-Source: https://developer.broadcom.com/xapis/vsphere-automation-api/latest/
+Source: https://developer.broadcom.com/xapis/vsphere-automation-api/latest/ (`/api`) and
+https://developer.broadcom.com/xapis/virtual-infrastructure-json-api/latest/ (`/sdk`), which alone tells privileges.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -21,6 +22,8 @@ SERVERS = ("VSPHERE_SERVER", "VSPHERE_VCENTER")
 USER, PASSWORD, UNVERIFIED = "VSPHERE_USER", "VSPHERE_PASSWORD", "VSPHERE_ALLOW_UNVERIFIED_SSL"
 CALL_SECONDS, GUEST_SECONDS, POWER_SECONDS = 60, 90, 600
 ON, OFF = "POWERED_ON", "POWERED_OFF"
+SESSION = "vmware-api-session-id"
+VIM = "sdk/vim25/8.0.1.0"  # its first release, that of vCenter 8.0 U1
 MEND = "mctl doctor --provider vsphere says what is missing"
 
 
@@ -50,12 +53,38 @@ class VCenter:
 
     def ask(self, method: str, path: str, *, body: Any = None, **query: str) -> Any:
         """Call `/api/PATH`, and give what it answers."""
-        return self._call(method, path, query, json=body)
+        return _told(self._call(method, f"api/{path}", params=query, json=body))
 
     def log_in(self) -> None:
         """Begin the session."""
         login = (user(), os.environ.get(PASSWORD, ""))
-        self._session.headers["vmware-api-session-id"] = self._call("POST", "session", {}, auth=login)
+        self._session.headers[SESSION] = _told(self._call("POST", "api/session", auth=login))
+
+    def privileges(self, datacenter: str, asked: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Give those of these privileges that one has at a datacenter, and at the vCenter itself.
+
+        Raises NotFoundError where the vCenter is older than the API that tells them.
+        """
+        unsigned = {SESSION: None}  # a session of the other API is none of this one's
+        known = _told(self._call("GET", f"{VIM}/ServiceInstance/ServiceInstance/content", headers=unsigned))
+        sessions, judge = (
+            f"{VIM}/{each['type']}/{each['value']}" for each in (known["sessionManager"], known["authorizationManager"])
+        )
+        login = {"userName": user(), "password": os.environ.get(PASSWORD, "")}
+        begun = self._call("POST", f"{sessions}/Login", json=login, headers=unsigned)
+        signed = {SESSION: begun.headers[SESSION]}
+        at = [{"_typeName": "ManagedObjectReference", "type": "Datacenter", "value": datacenter}, known["rootFolder"]]
+        body = {"entities": at, "userName": _told(begun)["userName"], "privId": list(asked)}
+        try:
+            answer = _told(self._call("POST", f"{judge}/HasUserPrivilegeOnEntities", json=body, headers=signed))
+        finally:
+            with suppress(HostError):  # it ends by itself
+                self._call("POST", f"{sessions}/Logout", headers=signed)
+        held = {
+            each["entity"]["value"]: {one["privId"] for one in each["privAvailability"] if one["isGranted"]}
+            for each in answer
+        }
+        return held[datacenter], held[known["rootFolder"]["value"]]
 
     def power_state(self, vm: str) -> str:
         """Tell whether a VM is `POWERED_ON`, `POWERED_OFF` or `SUSPENDED`."""
@@ -91,26 +120,33 @@ class VCenter:
         if not waiting.until(so, seconds):
             raise HostError(f"vCenter did not {what} within {seconds:.0f} s", mend=MEND)
 
-    def _call(self, method: str, path: str, query: dict[str, str], **more: Any) -> Any:
-        url = f"https://{server()}/api/{path}"
+    def _call(self, method: str, path: str, **more: Any) -> requests.Response:
         more |= {"timeout": CALL_SECONDS, "verify": self._verify}  # the session's own gives way to REQUESTS_CA_BUNDLE
         try:
-            answer = self._session.request(method, url, params=query, **more)
+            answer = self._session.request(method, f"https://{server()}/{path}", **more)
         except requests.RequestException as error:
             raise HostError(f"vCenter {server()} does not answer: {error}", mend=MEND) from None
         if answer.ok:
-            return answer.json() if answer.content else None
+            return answer
         said = f"vCenter: {_reason(answer)}"
         if answer.status_code == requests.codes.not_found:
             raise NotFoundError(said, mend="mctl refresh, then mctl up, makes it again")
         raise HostError(said, mend=MEND)
 
 
+def _told(answer: requests.Response) -> Any:
+    try:
+        return answer.json() if answer.content else None
+    except ValueError:
+        said = f"vCenter {server()} does not answer as one: {answer.headers.get('Content-Type')}"
+        raise HostError(said, mend=MEND) from None
+
+
 def _reason(answer: requests.Response) -> str:
     try:
         told = answer.json()
         messages = [message["default_message"] for message in told.get("messages", ())]
-        return "; ".join([*messages] or [told["error_type"]])
+        return "; ".join([*messages] or [told.get("error_type") or told["_typeName"]])
     except (ValueError, KeyError, AttributeError):
         return f"{answer.status_code} {answer.reason}"
 

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.components import ownership
 from infra.components.drivers import About, Finding, Orphan, Power, vcenter
-from infra.errors import HostError
+from infra.errors import HostError, NotFoundError
 
 if TYPE_CHECKING:
     from infra.components.drivers.vsphere import VSphereArgs
 
 BYTES_IN_MB = 1024**2
+# Their names in the API: https://docs.vmware.com/en/VMware-vSphere/8.0/vsphere-security/
+# GUID-FEAB5DF5-F7A2-412D-BF3D-7420A355AE8F.html and its neighbours. What the plugin needs beside:
+# https://registry.terraform.io/providers/vmware/vsphere/latest/docs#notes-on-required-privileges.
+AT_DATACENTER = tuple(
+    f"{kind}.{name}"
+    for kind, names in {
+        "Datastore": "AllocateSpace Browse",
+        "InventoryService.Tagging": "ObjectAttachable",
+        "Network": "Assign",
+        "Resource": "AssignVMToPool",
+        "VirtualMachine.Config": "AddNewDisk AddRemoveDevice AdvancedConfig CPUCount DiskExtend EditDevice Memory "
+        "RemoveDisk Rename Resource Settings SwapPlacement",
+        "VirtualMachine.Interact": "PowerOff PowerOn",
+        "VirtualMachine.Inventory": "Create CreateFromExisting Delete",
+        "VirtualMachine.Provisioning": "Clone DeployTemplate ReadCustSpecs",
+    }.items()
+    for name in names.split()
+)
+AT_VCENTER = (
+    *(f"InventoryService.Tagging.{verb}Category" for verb in ("Create", "Delete", "Edit")),
+    *(f"InventoryService.Tagging.{verb}Tag" for verb in ("Attach", "Create", "Delete", "Edit")),
+    "StorageProfile.View",
+)
+OF_LIBRARY = "ContentLibrary.GetConfiguration"
+POLICY = "\n".join(
+    (
+        "A role with these privileges, at the datacenter, propagating:",
+        *AT_DATACENTER,
+        "and one with these, at the vCenter itself:",
+        *AT_VCENTER,
+        f"{OF_LIBRARY} (for --vsphere-content-library)",
+    )
+)
 ABOUT = About(
     title="VMware vSphere",
     credentials="`VSPHERE_SERVER` (HOST or HOST:PORT of a vCenter, 7.0 U2 or later), `VSPHERE_USER` and "
@@ -24,18 +58,9 @@ ABOUT = About(
     "takes nobody without a certificate. A change of its hardware reboots the VM; one that is off is switched on for "
     "it, and off again.",
     costs="What the VM takes of the cluster; its disk is thin, and stays while it is off.",
+    untold="A vCenter tells privileges from 8.0 U1 on. Those missing at the datacenter are a warning and no obstacle, "
+    "since a folder, a pool or a template in it may have roles of its own. Room on the datastore is the only quota.",
 )
-# https://registry.terraform.io/providers/vmware/vsphere/latest/docs#notes-on-required-privileges
-POLICY = """\
-A role with these privileges, at the datacenter, propagating:
-Datastore: Allocate space, Browse datastore
-Network: Assign network
-Resource: Assign virtual machine to resource pool
-Virtual machine: Change Configuration (all), Edit Inventory (all), Interaction (power on, power off)
-Virtual machine: Provisioning: Deploy template, Clone virtual machine, Read customization specifications
-Content library: View configuration settings (for --vsphere-content-library)
-and at the vCenter itself:
-vSphere Tagging: Create, Edit, Delete and Assign vSphere Tag; Create, Edit and Delete vSphere Tag Category"""
 
 
 def power(_args: VSphereArgs | None, instance_id: str, wanted: Power) -> None:
@@ -58,32 +83,53 @@ def account(args: VSphereArgs) -> Iterator[Finding]:
 
 
 def _inventory(client: vcenter.VCenter, args: VSphereArgs) -> Iterator[Finding]:
+    wanted = {"names": args.datacenter} if args.datacenter else {}
+    datacenters = client.ask("GET", "vcenter/datacenter", **wanted)
+    yield _datacenter(args, [each["name"] for each in datacenters])
     named = (
-        ("datacenter", "datacenter", [args.datacenter]),
         ("cluster", "cluster", [args.cluster]),
         ("host", "hostsystem", [args.hostsystem]),
         ("resource-pool", "pool", [args.pool]),
+        ("folder", "folder", [args.folder]),
         ("network", "network", args.network),
+        ("datastore", "datastore", [args.datastore]),
     )
     for kind, field, names in named:
         for name in filter(None, names):
-            there = client.ask("GET", f"vcenter/{kind}", names=_last(name))
-            said = name if there else f"there is no {kind} {name}"
-            yield Finding(kind.capitalize(), ok=bool(there), value=said, mend=f"choose another with --vsphere-{field}")
-    if not args.datastore:
-        return
-    mend = "choose another with --vsphere-datastore"
-    stores = client.ask("GET", "vcenter/datastore", names=_last(args.datastore))
-    if not stores:
-        yield Finding("Datastore", ok=False, value=f"there is no datastore {args.datastore}", mend=mend)
-        return
+            there = client.ask("GET", f"vcenter/{kind}", names=name.rpartition("/")[2])  # it filters by no path
+            found = Finding.named(kind.capitalize().replace("-", " "), name, f"--vsphere-{field}", there=bool(there))
+            yield _room(args, found, there) if there and kind == "datastore" else found
+    if len(datacenters) == 1:
+        yield _permissions(client, args, datacenters[0]["datacenter"])
+
+
+def _datacenter(args: VSphereArgs, there: Sequence[str]) -> Finding:
+    option = "--vsphere-datacenter"
+    if args.datacenter or len(there) == 1:
+        return Finding.named("Datacenter", args.datacenter or there[0], option, there=bool(there))
+    said = f"there are {len(there)}: {', '.join(sorted(there))}" if there else "there is none that one may see"
+    return Finding("Datacenter", ok=False, value=said, mend=f"name one with {option}")
+
+
+def _room(args: VSphereArgs, found: Finding, stores: Sequence[Mapping[str, Any]]) -> Finding:
     free = max(store.get("free_space", 0) for store in stores) // BYTES_IN_MB
-    yield Finding("Datastore", ok=free >= args.disk_size, value=f"{args.datastore}, {free} MB free", mend=mend)
+    return replace(found, ok=free >= args.disk_size, value=f"{found.value}, {free} MB free")
 
 
-def _last(path: str) -> str:
-    """Give the name of what a path of the inventory leads to: the API filters by names alone."""
-    return path.rpartition("/")[2]
+def _permissions(client: vcenter.VCenter, args: VSphereArgs, datacenter: str) -> Finding:
+    above = (*AT_VCENTER, *((OF_LIBRARY,) if args.content_library else ()))
+    mend = "mctl policy vsphere prints those needed"
+    try:
+        here, everywhere = client.privileges(datacenter, (*AT_DATACENTER, *above))
+    except NotFoundError:
+        said = "unknown: vCenter tells them from 8.0 U1 on"
+        return Finding("Permissions", ok=False, value=said, mend=mend, needed=False)
+    except HostError as error:
+        return Finding("Permissions", ok=False, value=f"unknown: {error.message}", mend=mend, needed=False)
+    missing = [each for each in AT_DATACENTER if each not in here]
+    missing += [f"{each} at the vCenter" for each in above if each not in everywhere]
+    said = f"missing: {', '.join(missing)}" if missing else "all there"
+    return Finding("Permissions", ok=not missing, value=said, mend=mend, needed=False)
 
 
 def orphans(_args: VSphereArgs, tags: Mapping[str, str]) -> Iterator[Orphan]:

@@ -14,11 +14,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def is_refused(folder: Path) -> bool:
+    try:
+        mistakes.refuse_other_program(folder, "dev")
+    except UsageError:
+        return True
+    return False
+
+
 def test_the_program_of_a_new_project_is_ours_with_comments_of_ones_own_too(folder: Path) -> None:
-    mistakes.refuse_other_program(folder, "dev")
+    assert not is_refused(folder)
     program = folder / "__main__.py"
-    program.write_text("# Ask ops before you change this.\n" + program.read_text())
-    mistakes.refuse_other_program(folder, "dev")
+    made = program.read_text()
+    program.write_text(f"# Ask ops before you change this.\n{made}")
+    assert not is_refused(folder)
+    program.write_text(f"{made}\nprint('more')\n")
+    assert is_refused(folder)
 
 
 def test_a_program_that_makes_more_is_refused_for_a_run_of_ours_would_remove_that(folder: Path) -> None:
@@ -31,12 +42,11 @@ def test_a_program_that_makes_more_is_refused_for_a_run_of_ours_would_remove_tha
 
 def test_a_program_is_found_where_the_project_says(folder: Path) -> None:
     (folder / "__main__.py").rename(folder / "other.py")
-    mistakes.refuse_other_program(folder, "dev")  # there is none
+    assert not is_refused(folder), "there is none"
     (folder / "other.py").write_text(OWN)
     with (folder / "Pulumi.yaml").open("a") as file:
         file.write("main: other.py\n")
-    with pytest.raises(UsageError):
-        mistakes.refuse_other_program(folder, "dev")
+    assert is_refused(folder)
     (folder / "other.py").write_text("machines(\n")
     with pytest.raises(UsageError, match="can't be read"):
         mistakes.refuse_other_program(folder, "dev")

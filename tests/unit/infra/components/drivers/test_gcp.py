@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,19 @@ def test_what_is_missing_is_found_before_anything_is_made(world: World, monkeypa
         mend="export GOOGLE_PROJECT=ID, or --gcp-project ID",
     )
     assert account(project="mctl-tests")[0].value == "Google: Request had invalid authentication credentials."
+
+
+def test_a_person_is_told_by_their_email_where_their_login_lets_it_be_seen(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(gcp_account.TOKEN, cloud.TOKEN)
+    here = os.environ[gcp_account.RESOURCES[0]].removesuffix("v1/")
+    monkeypatch.setattr(gcp_account, "PEOPLE", ("", f"{here}openid/"))
+    assert account(project="mctl-tests")[0].value == "a user, project mctl-tests"
+    world.set_fault("person", {"email": "ada@example.com"})
+    assert account(project="mctl-tests")[0].value == "ada@example.com, project mctl-tests"
+    monkeypatch.setattr(gcp_account, "PEOPLE", ("", f"{here}forbidden/"))
+    assert account(project="mctl-tests")[0].value == "a user, project mctl-tests"
 
 
 def test_a_key_in_the_environment_comes_before_the_default_credentials(

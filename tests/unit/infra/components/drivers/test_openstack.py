@@ -35,7 +35,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 def test_the_account_says_who_one_is_and_what_is_left(world: World) -> None:
     args = OpenStackArgs(flavor_name="m1.small", floatingip_pool="public")
-    world.put("servers", "server-1", {"name": "another"})
+    world.put("servers", "server-1", {"name": "another", "flavorName": "m1.medium"})
     assert [(each.name, each.ok, each.value) for each in openstack_api.account(args)] == [
         ("Account", True, "ops in project shop"),
         ("Role", True, "member, reader"),
@@ -43,6 +43,8 @@ def test_the_account_says_who_one_is_and_what_is_left(world: World) -> None:
         ("Flavor", True, "m1.small"),
         ("Floating IPs", True, "public"),
         ("Quota", True, "9 of 10 servers left"),
+        ("Quota", True, "18 of 20 vCPUs left"),
+        ("Quota", True, "47104 of 51200 MB of memory left"),
     ]
 
 
@@ -55,6 +57,17 @@ def test_what_is_missing_is_named_with_what_mends_it(world: World) -> None:
         ("Role", "reader", "mctl policy openstack says which is needed"),
         ("Flavor", "there is no m1.huge", "choose another with --openstack-flavor-name"),
         ("Quota", "0 of 1 servers left", "ask for more"),
+    ]
+
+
+def test_a_quota_counts_what_the_flavor_takes_and_may_be_without_limit(world: World) -> None:
+    for name, value in (("limit", -1), ("cores", 3), ("memory", 8191)):
+        world.set_fault(name, value)
+    found = list(openstack_api.account(OpenStackArgs(flavor_name="gp.0.4.8")))
+    assert [(each.ok, each.value, each.mend) for each in found if each.name == "Quota"] == [
+        (True, "servers without limit", "ask for more"),
+        (False, "3 of 3 vCPUs left", "ask for more"),
+        (False, "8191 of 8191 MB of memory left", "ask for more"),
     ]
 
 

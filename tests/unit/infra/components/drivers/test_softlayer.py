@@ -40,7 +40,7 @@ def test_a_missing_permission_and_an_unknown_data_centre_are_named(
     monkeypatch.setattr(softlayer, "PERMISSIONS", (*softlayer.PERMISSIONS, "ROOT_OF_ALL"))
     assert findings(zone="atlantis")[1:] == [
         ("Permissions", False, "missing: ROOT_OF_ALL"),
-        ("Data centre", False, "there is no data centre atlantis"),
+        ("Data centre", False, "there is no atlantis"),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.components.drivers import Identity, Power, Vm, vcd, vcd_api
+from infra.components.drivers import Identity, Power, Vm, vcd, vcd_account, vcd_api
 from infra.components.ownership import tags
 from infra.errors import NotFoundError, UsageError
 from infra.machine import MachineSpec
@@ -66,7 +66,7 @@ def test_orphans_are_what_bears_our_marks_in_an_order_that_can_be_deleted(world:
         world.put("profiles", f"urn:vcloud:applicationPortProfile:{number}", {"name": name})
     for number, name in enumerate(("office", "out", "mctl.0123456789abcdef.prod.web.1 ssh")):
         world.put("nat_rules", f"00{number}", {"name": name})
-    found = list(vcd.orphans(args(), {"mctl-owner": OURS["mctl-owner"]}))
+    found = list(vcd_account.orphans(args(), {"mctl-owner": OURS["mctl-owner"]}))
     assert [(each.kind, each.id) for each in found] == [
         ("NAT rule", "002"),
         ("port profile", "urn:vcloud:applicationPortProfile:0"),
@@ -87,30 +87,31 @@ def test_a_guest_that_does_not_shut_down_is_switched_off(world: World, running: 
     vm = have_vm(world, 1, OURS)
     running.add(vm)
     world.set_fault("no tools", 1)
-    vcd.power(None, vm, Power.STOP)
+    vcd_account.power(None, vm, Power.STOP)
     assert running == set()
     assert world.calls().count(f"POST /api/vApp/vm-{vm.rpartition(':')[2]}/action/undeploy") == 2
 
 
 def test_what_is_off_or_on_already_is_left_alone(world: World, running: set[str]) -> None:
     vm = have_vm(world, 1, OURS)
-    vcd.power(None, vm, Power.STOP)
+    vcd_account.power(None, vm, Power.STOP)
     running.add(vm)
-    vcd.power(None, vm, Power.START)
+    vcd_account.power(None, vm, Power.START)
     assert not [call for call in world.calls() if "/action/" in call]
 
 
 def test_a_vm_that_is_gone_is_told_as_gone_though_it_is_called_forbidden(world: World) -> None:
     with pytest.raises(NotFoundError) as error:
-        vcd.power(None, "urn:vcloud:vm:00000000-0000-4000-8000-000000000009", Power.STOP)
+        vcd_account.power(None, "urn:vcloud:vm:00000000-0000-4000-8000-000000000009", Power.STOP)
     assert error.value.message.startswith("Cloud Director: No access to entity")
 
 
 def test_doctor_says_who_one_is_and_what_is_there(world: World) -> None:
     have_vm(world, 1, THEIRS)
-    found = list(vcd.account(args(edgegateway="edge-1")))
+    found = list(vcd_account.account(args(edgegateway="edge-1")))
     assert [(each.name, each.ok, each.value) for each in found] == [
         ("Account", True, "ops of acme"),
+        ("Role", True, "vApp Author"),
         ("VDC", True, "prod"),
         ("Memory", True, "63488 MB left"),
         ("Template", True, "debian-12"),
@@ -123,26 +124,26 @@ def test_doctor_says_who_one_is_and_what_is_there(world: World) -> None:
 def test_doctor_says_what_is_missing_and_how_to_mend_it(world: World) -> None:
     world.set_fault("memory", 1024)
     wanted = args(catalogitem="ubuntu", orgvdcnetwork="dmz", edgegateway="edge-9")
-    assert [(each.value, each.mend) for each in vcd.account(wanted) if not each.ok] == [
+    assert [(each.value, each.mend) for each in vcd_account.account(wanted) if not each.ok] == [
         ("1024 MB left", "ask for more"),
-        ("there is no Template ubuntu", "choose another with --vcd-catalogitem"),
-        ("there is no Network dmz", "choose another with --vcd-orgvdcnetwork"),
-        ("there is no Edge gateway edge-9", "choose another with --vcd-edgegateway"),
+        ("there is no ubuntu", "choose another with --vcd-catalogitem"),
+        ("there is no dmz", "choose another with --vcd-orgvdcnetwork"),
+        ("there is no edge-9", "choose another with --vcd-edgegateway"),
     ]
-    (vdc,) = [each for each in vcd.account(args(vdcid="test")) if each.name == "VDC"]
-    assert (vdc.ok, vdc.value) == (False, "there is no VDC test")
+    (vdc,) = [each for each in vcd_account.account(args(vdcid="test")) if each.name == "VDC"]
+    assert (vdc.ok, vdc.value) == (False, "there is no test")
 
 
 def test_an_api_token_is_a_login_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VCD_AUTH_TYPE", "api_token")
     monkeypatch.delenv("VCD_PASSWORD")
-    (found,) = vcd.account(args())
+    (found,) = vcd_account.account(args())
     assert (found.value, found.mend) == ("missing: VCD_API_TOKEN", "export VCD_API_TOKEN=…")
     monkeypatch.setenv("VCD_API_TOKEN", "wrong")
-    (found,) = vcd.account(args())
+    (found,) = vcd_account.account(args())
     assert (found.ok, found.value) == (False, "Cloud Director: Invalid refresh token")
     monkeypatch.setenv("VCD_API_TOKEN", standin.API_TOKEN)
-    assert next(iter(vcd.account(args()))).value == "ops of acme"
+    assert next(iter(vcd_account.account(args()))).value == "ops of acme"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_doctor_says_why_nobody_gets_in(
     variable: str, value: str, said: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    (found,) = vcd.account(args())
+    (found,) = vcd_account.account(args())
     assert (found.name, found.ok, found.value) == ("Credentials", False, said)
 
 
@@ -167,11 +168,11 @@ def test_a_certificate_is_checked_unless_the_vendors_variable_says_not_to(
 ) -> None:
     (tmp_path / "other.pem").write_text(Authority().cert)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
-    (found,) = vcd.account(args())
+    (found,) = vcd_account.account(args())
     assert not found.ok
     assert "CERTIFICATE_VERIFY_FAILED" in found.value
     monkeypatch.setenv("VCD_ALLOW_UNVERIFIED_SSL", "true")
-    assert all(each.ok for each in vcd.account(args()))
+    assert all(each.ok for each in vcd_account.account(args()))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 from infra.components import drivers
-from infra.components.drivers import vsphere, vsphere_account
+from infra.components.drivers import Finding, vsphere, vsphere_account
 from infra.errors import NotFoundError, UsageError
 from infra.machine import MachineSpec
 from tests.certificates import Authority
+from tests.clouds import vim
+from tests.clouds import vsphere as standin
 from tests.clouds.api import CA
 from tests.clouds.vsphere import CLOUD
 from tests.clouds.world import World
@@ -71,23 +74,94 @@ def test_a_vm_is_found_by_its_managed_object_id(world: World, monkeypatch: pytes
         vsphere_account.find(args(), "vm-8")
 
 
-def test_no_session_is_left_open(world: World) -> None:
+def findings(**options: Any) -> list[tuple[str, bool, str]]:
+    return [(each.name, each.ok, each.value) for each in vsphere_account.account(args(**options))][1:]
+
+
+def test_no_session_is_left_open_in_either_api(world: World) -> None:
     list(vsphere_account.account(args()))
     calls = world.calls()
     assert calls.count("POST /api/session") == calls.count("DELETE /api/session") == 1
+    sessions = "POST /sdk/vim25/8.0.1.0/SessionManager/SessionManager"
+    assert calls.count(f"{sessions}/Login") == calls.count(f"{sessions}/Logout") == 1
 
 
-def test_doctor_says_what_is_not_there(world: World) -> None:
-    found = {each.name: each for each in vsphere_account.account(args(network=("VM Network", "dmz"), cluster="c9"))}
-    assert found["Account"].value.startswith("ops@vsphere.local at 127.0.0.1:")
-    assert (found["Cluster"].ok, found["Cluster"].value) == (False, "there is no cluster c9")
-    assert (found["Network"].ok, found["Network"].value) == (False, "there is no network dmz")
-    assert (found["Datastore"].ok, found["Datastore"].value) == (True, "ssd, 512000 MB free")
+def test_doctor_says_who_one_is_where_and_what_is_there(world: World) -> None:
+    wanted = args(cluster="c1", hostsystem="esx1.example.com", pool="c1/Resources", folder="team/shop")
+    account, *others = vsphere_account.account(wanted)
+    assert account.value == f"ops@vsphere.local at {os.environ['VSPHERE_SERVER']}"
+    assert [(each.name, each.ok, each.value) for each in others] == [
+        ("Datacenter", True, "dc1"),
+        ("Cluster", True, "c1"),
+        ("Host", True, "esx1.example.com"),
+        ("Resource pool", True, "c1/Resources"),
+        ("Folder", True, "team/shop"),
+        ("Network", True, "VM Network"),
+        ("Datastore", True, "ssd, 512000 MB free"),
+        ("Permissions", True, "all there"),
+    ]
 
 
-def test_doctor_says_that_the_datastore_is_full(world: World) -> None:
+def test_doctor_says_what_is_not_there_and_how_to_mend_it(world: World) -> None:
     world.set_fault("full", ["ssd"])
-    assert [each.value for each in vsphere_account.account(args()) if not each.ok] == ["ssd, 0 MB free"]
+    wanted = args(network=("VM Network", "dmz"), cluster="c9", pool="c9/Resources/p", datacenter="dc9")
+    assert [(each.value, each.mend) for each in vsphere_account.account(wanted) if not each.ok] == [
+        ("there is no dc9", "choose another with --vsphere-datacenter"),
+        ("there is no c9", "choose another with --vsphere-cluster"),
+        ("there is no c9/Resources/p", "choose another with --vsphere-pool"),
+        ("there is no dmz", "choose another with --vsphere-network"),
+        ("ssd, 0 MB free", "choose another with --vsphere-datastore"),
+    ]
+    assert ("Datastore", False, "there is no hdd") in findings(datastore="hdd")
+
+
+def test_doctor_asks_for_a_datacenter_where_there_is_not_one_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(standin.DATACENTERS, "dc2", "datacenter-3")
+    assert findings()[0] == ("Datacenter", False, "there are 2: dc1, dc2")
+    assert findings(datacenter="dc1")[0] == ("Datacenter", True, "dc1")
+    for each in ("dc1", "dc2"):
+        monkeypatch.delitem(standin.DATACENTERS, each)
+    assert findings()[0] == ("Datacenter", False, "there is none that one may see")
+    assert sum(call.startswith("GET /sdk") for call in world.calls()) == 1, "one alone can be asked about"
+
+
+def test_doctor_warns_of_privileges_that_are_missing(world: World) -> None:
+    lacking = ["VirtualMachine.Config.CPUCount", "InventoryService.Tagging.CreateTag", vsphere_account.OF_LIBRARY]
+    world.set_fault("denied", lacking)
+    *_, found = vsphere_account.account(args())
+    assert found == Finding(
+        "Permissions",
+        ok=False,
+        value="missing: VirtualMachine.Config.CPUCount, InventoryService.Tagging.CreateTag at the vCenter",
+        mend="mctl policy vsphere prints those needed",
+        needed=False,
+    )
+    *_, found = vsphere_account.account(args(content_library="images"))
+    assert found.value.endswith(", ContentLibrary.GetConfiguration at the vCenter")
+
+
+def test_doctor_says_where_privileges_can_not_be_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.set_fault("old", 1)
+    *_, found = vsphere_account.account(args())
+    assert found == Finding(
+        "Permissions",
+        ok=False,
+        value="unknown: vCenter tells them from 8.0 U1 on",
+        mend="mctl policy vsphere prints those needed",
+        needed=False,
+    )
+    world.set_fault("old", 0)
+    monkeypatch.setattr(vim, "PRIVILEGES", vim.PRIVILEGES - {"Network.Assign"})
+    assert findings()[-1] == ("Permissions", False, "unknown: vCenter: InvalidArgument")
+    assert world.calls()[-2].endswith("/Logout"), "and the session ended"
+
+
+def test_the_policy_prints_every_privilege_that_is_asked_for() -> None:
+    printed = vsphere.DRIVER.policy.splitlines()
+    assert set(vsphere_account.AT_DATACENTER) | set(vsphere_account.AT_VCENTER) < set(printed)
+    assert "ContentLibrary.GetConfiguration (for --vsphere-content-library)" in printed
 
 
 @pytest.mark.parametrize(
