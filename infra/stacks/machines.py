@@ -158,9 +158,22 @@ def _take_out(opened: Stack, name: str, *, force: bool, all_go: bool) -> None:
     """Remove a machine of a Swarm; others are told of it by an `up`."""
     if all_go:
         opened.destroy()
-        return
-    swarm_nodes.retire(opened.folder, opened.name, name, force=force, report=opened.report)
-    opened.up(mend=f"mctl rm {name}", without=[name])
+    elif not leave_swarm(opened, [name], force=force, again=f"mctl rm -f {name}"):
+        opened.up(mend=f"mctl rm {name}", without=[name])
+
+
+def leave_swarm(opened: Stack, names: Sequence[str], *, force: bool, again: str) -> bool:
+    """Have machines leave their Swarm; tell whether they were removed without its agreement, so without an `up`.
+
+    Other managers are down then, whose hosts an `up` would ask in vain. force, again: as for swarm_nodes.retire.
+    """
+    if not swarm_nodes.retire(opened.folder, opened.name, names, force=force, again=again, report=opened.report):
+        return False
+    declared = project.machines(opened.folder, opened.name)
+    opened.destroy(*(each for name in names if name in declared for each in _names(name, declared)))
+    mend = f"mctl up {opened.name}"
+    opened.report(Progress("", f"the others of the Swarm are as they were until: {mend}", notice=True))
+    return True
 
 
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:

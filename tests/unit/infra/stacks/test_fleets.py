@@ -84,10 +84,10 @@ def test_scaling_touches_the_stacks_alone_whose_machines_change(folder: Path) ->
     fleets.declare(WEB, 6, "web", silence)
     made(folder, "web", "web_2")
     before = [(folder / f"Pulumi.{stack}.yaml").read_bytes() for stack in ("web_2",)]
-    assert fleets.apply_scale("web", 8).stacks == ["web_3"]
+    assert fleets.apply_scale("web", 8, silence).stacks == ["web_3"]
     assert [(folder / f"Pulumi.{stack}.yaml").read_bytes() for stack in ("web_2",)] == before
     assert fleets.scale("web", 2).gone == ["web-3", "web-4", "web-5", "web-6", "web-7", "web-8"]
-    assert fleets.apply_scale("web", 2).stacks == ["web", "web_2", "web_3"]
+    assert fleets.apply_scale("web", 2, silence).stacks == ["web", "web_2", "web_3"]
     assert [list(project.machines(folder, stack)) for stack in ("web", "web_2", "web_3")] == [
         ["web-1", "web-2"],
         [],
@@ -98,7 +98,7 @@ def test_scaling_touches_the_stacks_alone_whose_machines_change(folder: Path) ->
 def test_a_group_that_was_made_in_one_stack_is_spread_only_beyond_it(folder: Path) -> None:
     write(folder, "prod", {"mctl:groups": {"web": {"count": 5, **WEB.to_config()}}})
     made(folder, "prod")
-    fleets.apply_scale("web", 8)
+    fleets.apply_scale("web", 8, silence)
     assert list(project.machines(folder, "prod")) == [f"web-{n}" for n in range(1, 6)]
     assert list(project.machines(folder, "prod_2")) == ["web-6", "web-7", "web-8"]
 
@@ -168,7 +168,7 @@ def test_what_up_would_remove_is_known_before_it_does(folder: Path) -> None:
     assert fleets.fleet("web").gone == ["web-2", "web-3"]
 
 
-@pytest.mark.parametrize("act", [lambda: fleets.scale("nope", 1), lambda: fleets.apply_scale("nope", 1)])
+@pytest.mark.parametrize("act", [lambda: fleets.scale("nope", 1), lambda: fleets.apply_scale("nope", 1, silence)])
 @pytest.mark.usefixtures("folder")
 def test_a_group_that_is_not_there_is_named(act: Any) -> None:
     with pytest.raises(NotFoundError) as refused:

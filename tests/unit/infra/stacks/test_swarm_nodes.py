@@ -42,4 +42,4 @@ def nodes(*reachable: bool) -> list[Node]:
 def test_more_than_half_of_the_managers_that_are_left_must_be_in_reach(
     reachable: tuple[bool, ...], going: str, loses: bool
 ) -> None:
-    assert _loses_quorum(nodes(*reachable), going) is loses
+    assert _loses_quorum(nodes(*reachable), [going]) is loses
