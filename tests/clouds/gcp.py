@@ -28,6 +28,8 @@ TYPES = {"e2-medium": 2, "e2-standard-2": 2, "t2a-standard-1": 1}
 IMAGES = {"ubuntu-os-cloud/ubuntu-2404-lts-amd64": "X86_64", "ubuntu-os-cloud/ubuntu-2404-lts-arm64": "ARM64"}
 DISKS = {"pd-standard", "pd-balanced", "pd-ssd"}
 NETWORKS = {"default"}
+PORTED = {"tcp", "udp", "sctp"}
+PROTOCOLS = PORTED | {"icmp", "esp", "ah", "ipip"}
 NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 LABEL = r"[a-z0-9_-]{0,63}"
 CPUS = 24
@@ -160,7 +162,8 @@ class Firewall(Named):
         if not news["targetTags"] or [tag for tag in news["targetTags"] if not re.fullmatch(NAME, tag)]:
             yield "googleapi: Error 400: Invalid value for field 'resource.targetTags', invalid"
         for rule in news["allows"]:
-            if rule["protocol"] not in ("tcp", "udp") or [port for port in rule["ports"] if not port.isdecimal()]:
+            ports, protocol = rule.get("ports") or [], rule["protocol"]
+            if protocol not in PROTOCOLS or (ports and protocol not in PORTED) or not all(map(str.isdecimal, ports)):
                 yield "googleapi: Error 400: Invalid value for field 'resource.allowed[0].ports', invalid"
 
 
