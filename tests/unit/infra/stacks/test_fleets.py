@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from infra.errors import MctlError, NameTakenError, NotFoundError, UsageError
-from infra.machine import MachineSpec
+from infra.machine import MachineSpec, SwarmSpec
 from infra.stacks import fleets, machines, project, records
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import outputs
@@ -175,3 +176,26 @@ def test_a_group_that_is_not_there_is_named(act: Any) -> None:
         act()
     error: MctlError = refused.value
     assert (error.message, error.mend) == ('there is no group "nope"', "mctl create nope --count N …")
+
+
+def test_the_managers_of_a_swarm_begin_in_different_zones(folder: Path) -> None:
+    spread = replace(WEB, provider="aws", options={"instance_type": "t3.small"}, zones=("a", "b", "c"))
+    fleets.declare(spread, 5, "web", silence, SwarmSpec())
+    others = {"b": ["b", "c", "a"], "c": ["c", "a", "b"]}
+    own = {zone: {"zones": zones, "options": {"zone": zone}} for zone, zones in others.items()}
+    assert read(folder, "web") == {
+        "mctl:groups": {
+            "web": {
+                "count": 5,
+                **spread.to_config(),
+                "machines": {
+                    "web-1": {"options": {"zone": "a"}},
+                    "web-2": own["b"],
+                    "web-3": own["c"],
+                    "web-4": {"options": {"zone": "a"}},
+                    "web-5": own["b"],
+                },
+            }
+        },
+        "mctl:swarm": {"managers": 3},
+    }
