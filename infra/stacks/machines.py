@@ -53,7 +53,8 @@ def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | Non
     if swarm:
         project.declare_swarm(folder, stack, swarm)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
-    phases = room.up_where_there_is(opened, spec, report)
+    mend = f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it"
+    phases = room.up_where_there_is(opened, report, mend=mend)
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
 
@@ -73,7 +74,7 @@ def bring(folder: Path, stack: str, report: Report, *, mend: str) -> list[Record
         end(opened, report)
         return []
     try:
-        opened.up(mend=mend)
+        room.up_where_there_is(opened, report, mend=mend)
     except StackError:
         keep_records(opened, report, partly=True)
         raise

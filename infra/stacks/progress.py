@@ -90,7 +90,8 @@ class Watcher:
             )
         said = [(urn, _sentence(text)) for urn, text in self._errors] + [("", _sentence(_stderr_of(fallback)))]
         urn, reason = min(said, key=lambda each: _says_little(each[1]))
-        return StackError(reason, machine=self._machine(urn) or None, mend=mend)
+        of_each = [(self._machine(urn), text) for urn, text in said]
+        return StackError(reason, machine=self._machine(urn) or None, mend=mend, reasons=of_each)
 
     def _before(self, step: Any) -> None:
         op = getattr(step.op, "value", str(step.op))
