@@ -159,7 +159,10 @@ def _take_out(opened: Stack, name: str, *, force: bool, all_go: bool) -> None:
     """Remove a machine of a Swarm; others are told of it by an `up`."""
     if all_go:
         opened.destroy()
-    elif not leave_swarm(opened, [name], force=force, again=f"mctl rm -f {name}"):
+    elif leave_swarm(opened, [name], force=force, again=f"mctl rm -f {name}"):
+        mend = f"mctl up {opened.name}"
+        opened.report(Progress("", f"the others of the Swarm stay as they are until: {mend}", notice=True))
+    else:
         opened.up(mend=f"mctl rm {name}", without=[name])
 
 
@@ -172,8 +175,6 @@ def leave_swarm(opened: Stack, names: Sequence[str], *, force: bool, again: str)
         return False
     declared = project.machines(opened.folder, opened.name)
     opened.destroy(*(each for name in names if name in declared for each in _names(name, declared)))
-    mend = f"mctl up {opened.name}"
-    opened.report(Progress("", f"the others of the Swarm are as they were until: {mend}", notice=True))
     return True
 
 
