@@ -106,9 +106,10 @@ class Instance(Named):
     def make(self, world: World, news: Facts) -> tuple[str, Facts]:
         made, facts = super().make(world, news)
         user_data = news["metadata"].get("user-data", "")
-        number = str(world.number())
         address = instances.start(world, made, hostname=news["name"], user_data=user_data, public_keys=[])
-        facts |= {"address": address, "internal": f"10.128.0.{int(number) % 250 + 2}", "instanceId": number}
+        internal = instances.new_address(world)
+        instances.lead(world, made, internal)
+        facts |= {"address": address, "internal": internal, "instanceId": str(world.number())}
         return made, {**facts, "currentStatus": "RUNNING"}
 
     def change(self, world: World, facts: Facts, news: Facts) -> Facts:
@@ -123,7 +124,11 @@ class Instance(Named):
             if runs:
                 instances.stop(world, facts["id"])
             return {"currentStatus": "TERMINATED", "address": ""}
-        return {} if runs else {"currentStatus": "RUNNING", "address": instances.resume(world, facts["id"])}
+        if runs:
+            return {}
+        address = instances.resume(world, facts["id"])
+        instances.lead(world, facts["id"], facts["internal"])
+        return {"currentStatus": "RUNNING", "address": address}
 
     def look(self, world: World, facts: Facts) -> Facts:
         if instances.runs(world, facts["id"]):
