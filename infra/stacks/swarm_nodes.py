@@ -23,7 +23,10 @@ ACTIVE, DRAIN = "active", "drain"
 
 
 class Node(NamedTuple):
-    """One node, in Docker's words. machine: empty for one that is not ours. reachability: empty for a worker."""
+    """One node, in Docker's words. machine: empty for one that is not ours.
+
+    reachability: empty for a worker, and for a manager that was lost when another went on alone.
+    """
 
     id: str
     machine: str
@@ -179,7 +182,8 @@ def _manager_besides(stack: str, going: Sequence[Record], others: Sequence[Recor
 
 def _loses_quorum(found: Sequence[Node], going: Sequence[str]) -> bool:
     """Tell whether too few managers would be in reach. https://docs.docker.com/engine/swarm/raft/."""
-    left = [node for node in found if node.role == MANAGER and node.machine not in going]
+    counting = [node for node in found if node.role == MANAGER and node.reachability]
+    left = [node for node in counting if node.machine not in going]
     return sum(node.reachability == "reachable" for node in left) <= len(left) // 2
 
 
