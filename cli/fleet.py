@@ -8,7 +8,7 @@ import typer
 
 from cli import side_by_side
 from cli.output import say
-from cli.progress import progress_of_many
+from cli.progress import progress, progress_of_many
 from infra.errors import Interrupted, MctlError
 from infra.stacks import machines, project, records
 
@@ -50,11 +50,20 @@ def _failures(fleet: Fleet, mend: str) -> list[tuple[str, MctlError]]:
         return [(stack, error) for stack, error in outcomes if isinstance(error, MctlError)]
 
 
-def remove(name: str, mend: str) -> MctlError | None:
+def scale(name: str, count: int, mend: str, again: str, *, force: bool = False) -> MctlError | None:
+    """Bring a group to so many machines; give the first failure. again: the command that forces it."""
+    from infra.stacks import fleets
+
+    with progress() as report:
+        scaled = fleets.apply_scale(name, count, report, force=force, again=again)
+    return bring(scaled, mend)
+
+
+def remove(name: str, *, force: bool = False) -> MctlError | None:
     """Remove a group with all of its machines."""
     from infra.stacks import fleets
 
-    failed = bring(fleets.apply_scale(name, 0), mend)
+    failed = scale(name, 0, f"mctl rm {name}", f"mctl rm -f {name}", force=force)
     if not failed:
         fleets.forget(name, lambda _step: None)
     return failed

@@ -28,7 +28,7 @@ def make_group(spec: MachineSpec, count: int, stack: str, swarm: SwarmSpec | Non
     failed = fleet.bring(declared, again)
     if failed and destroy and not isinstance(failed, Interrupted):
         say("Error", failed.message, None)
-        raise fleet.remove(spec.name, f"mctl rm {spec.name}") or MctlError(f"all of {spec.name} was removed again")
+        raise fleet.remove(spec.name) or MctlError(f"all of {spec.name} was removed again")
     if failed:
         raise failed
     typer.echo(f"Docker is up and running on {count} machine{'' if count == 1 else 's'} of {spec.name}")

@@ -18,6 +18,8 @@ The number is the process's exit code.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MctlError(Exception):
     """Say what happened, to which machine, and what mends it.
@@ -86,7 +88,21 @@ class HostError(MctlError):
 
 
 class StackError(MctlError):
-    """Report a failure of the Pulumi engine."""
+    """Report a failure of the Pulumi engine.
+
+    reasons: what was said of each resource that failed, with its machine's name, or an empty one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        machine: str | None = None,
+        mend: str | None = None,
+        reasons: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(message, machine=machine, mend=mend)
+        self.reasons = tuple(reasons)
 
 
 class Interrupted(MctlError):  # noqa: N818 - a Ctrl-C is not an error of anyone's

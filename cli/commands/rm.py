@@ -48,7 +48,7 @@ def rm(
     if not (yes or force or _confirmed([*wanted, *(member for members in groups.values() for member in members)])):
         return
     for group in groups:
-        failed = fleet.remove(group, f"mctl rm {group}")
+        failed = fleet.remove(group, force=force)
         if failed:
             raise failed
         typer.echo(f"Successfully removed {group}")

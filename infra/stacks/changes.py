@@ -121,16 +121,15 @@ def upgrade(name: str, version: str, report: Report) -> Record:
     engine = replace(before.engine, version=version or before.engine.version)
     if not before.running:
         set_running(name, running=True, report=report)
-    swarm = project.swarm(folder, stack)
-    with swarm_nodes.drained(folder, stack, name, report) if swarm else nullcontext():
+    is_node = project.swarm(folder, stack) is not None
+    moves = is_node and "newer: no" not in _on_host(before, engine, report, look=True).splitlines()
+    with swarm_nodes.drained(folder, stack, name, report) if moves else nullcontext():
         return _upgrade(before, engine, version, report)
 
 
 def _upgrade(before: MachineSpec, engine: EngineSpec, version: str, report: Report) -> Record:
     name, record = before.name, records.load(before.name)
-    args = drivers.read_args(drivers.load(before.provider), name, before.options)
-    script = upgrade_script(engine, name, getattr(args, "engine_port", PORT))
-    now = version_in(host_scripts.run(record, script, report, mend=f"mctl upgrade {name}"))
+    now = version_in(_on_host(before, engine, report))
     already = AlreadyError(f'Machine "{name}" has Docker {now} already, the newest.', machine=name)
     is_newer, is_pinned_anew = now != record.engine_version, engine != before.engine
     if not is_newer and not is_pinned_anew:
@@ -139,6 +138,12 @@ def _upgrade(before: MachineSpec, engine: EngineSpec, version: str, report: Repo
     if not is_newer:
         raise already
     return provisioned
+
+
+def _on_host(before: MachineSpec, engine: EngineSpec, report: Report, *, look: bool = False) -> str:
+    args = drivers.read_args(drivers.load(before.provider), before.name, before.options)
+    script = upgrade_script(engine, before.name, getattr(args, "engine_port", PORT), look=look)
+    return host_scripts.run(records.load(before.name), script, report, mend=f"mctl upgrade {before.name}")
 
 
 def rename(old: str, new: str, report: Report) -> Record:

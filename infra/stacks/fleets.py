@@ -84,9 +84,20 @@ def scale(name: str, present: int) -> Fleet:
     return Fleet(folder, stack, (), records.in_order(gone))
 
 
-def apply_scale(name: str, present: int) -> Fleet:
-    """Declare that a group has so many machines, and give what is to be brought up for it."""
+def apply_scale(name: str, present: int, report: Report, *, force: bool = False, again: str = "") -> Fleet:
+    """Declare that a group has so many machines, and give what is to be brought up for it.
+
+    Those that go leave their Swarm before. force, again: as for swarm_nodes.retire. Raises HostError, with nothing
+    declared, where the others of the Swarm would lose their quorum.
+    """
     folder, stack, group = find(name)
+    gone = scale(name, present).gone
+    nodes = [record.name for record in swarm_nodes.members(folder, stack)]
+    leaving = [machine for machine in gone if machine in nodes]
+    if leaving and project.machines(folder, stack).keys() - set(gone):
+        opened = Stack(folder, stack, report)
+        opened.settle()
+        machines.leave_swarm(opened, leaving, force=force, again=again)
     with project.editing(folder, stack) as config:
         set_count(config[project.GROUPS][name], group, group.count_for(present))
     spread(folder, stack)

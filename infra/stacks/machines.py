@@ -53,7 +53,8 @@ def create(spec: MachineSpec, stack: str, report: Report, swarm: SwarmSpec | Non
     if swarm:
         project.declare_swarm(folder, stack, swarm)
     records.begin(spec.name, provider=spec.provider, stack=stack, project=str(folder))
-    phases = room.up_where_there_is(opened, spec, report)
+    mend = f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it"
+    phases = room.up_where_there_is(opened, report, mend=mend)
     made = {record.name: record for record in keep_records(opened, report)}
     return Made(made[spec.name], phases.get(spec.name, {}))
 
@@ -73,7 +74,7 @@ def bring(folder: Path, stack: str, report: Report, *, mend: str) -> list[Record
         end(opened, report)
         return []
     try:
-        opened.up(mend=mend)
+        room.up_where_there_is(opened, report, mend=mend)
     except StackError:
         keep_records(opened, report, partly=True)
         raise
@@ -158,9 +159,23 @@ def _take_out(opened: Stack, name: str, *, force: bool, all_go: bool) -> None:
     """Remove a machine of a Swarm; others are told of it by an `up`."""
     if all_go:
         opened.destroy()
-        return
-    swarm_nodes.retire(opened.folder, opened.name, name, force=force, report=opened.report)
-    opened.up(mend=f"mctl rm {name}", without=[name])
+    elif leave_swarm(opened, [name], force=force, again=f"mctl rm -f {name}"):
+        mend = f"mctl up {opened.name}"
+        opened.report(Progress("", f"the others of the Swarm stay as they are until: {mend}", notice=True))
+    else:
+        opened.up(mend=f"mctl rm {name}", without=[name])
+
+
+def leave_swarm(opened: Stack, names: Sequence[str], *, force: bool, again: str) -> bool:
+    """Have machines leave their Swarm; tell whether they were removed without its agreement, so without an `up`.
+
+    Other managers are down then, whose hosts an `up` would ask in vain. force, again: as for swarm_nodes.retire.
+    """
+    if not swarm_nodes.retire(opened.folder, opened.name, names, force=force, again=again, report=opened.report):
+        return False
+    declared = project.machines(opened.folder, opened.name)
+    opened.destroy(*(each for name in names if name in declared for each in _names(name, declared)))
+    return True
 
 
 def _names(name: str, declared: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,8 @@ MACHINE = "mctl:infra:Machine"
 BEFORE = re.compile(r"^(error: |rpc error: code = \w+ desc = |\* |\d+\) )+")
 RUNNING = ': running "'  # and then the whole script
 NO_REASON = re.compile(r"sdk-|----|\d+ errors? occurred:$|SDK \S+ \S+ WARN ")
+NO_WORD = "the Pulumi engine failed without a word"
+STOPPED = re.compile(r"[\w ]*cancell?ed[\w !]*", re.IGNORECASE)
 STEPS = {
     "hypervisor:index:VirtualMachine": {
         "create": "Creating the virtual machine",
@@ -86,10 +88,10 @@ class Watcher:
                 "the passphrase does not open this stack's secrets",
                 mend="export PULUMI_CONFIG_PASSPHRASE=… with the one that the stack was made with",
             )
-        for urn, text in self._errors:
-            if not text.startswith("update failed"):
-                return StackError(_sentence(text), machine=self._machine(urn), mend=mend)
-        return StackError(_sentence(_stderr_of(fallback)), mend=mend)
+        said = [(urn, _sentence(text)) for urn, text in self._errors] + [("", _sentence(_stderr_of(fallback)))]
+        urn, reason = min(said, key=lambda each: _says_little(each[1]))
+        of_each = [(self._machine(urn), text) for urn, text in said]
+        return StackError(reason, machine=self._machine(urn) or None, mend=mend, reasons=of_each)
 
     def _before(self, step: Any) -> None:
         op = getattr(step.op, "value", str(step.op))
@@ -167,4 +169,9 @@ def _sentence(text: str) -> str:
         said = BEFORE.sub("", line.strip()).partition(RUNNING)[0]
         if said and not NO_REASON.match(said):
             return said.rstrip(":")
-    return "the Pulumi engine failed without a word"
+    return NO_WORD
+
+
+def _says_little(reason: str) -> int:
+    """Tell a reason, 0, from what was only stopped by another's failure, 1, and from no reason, 2."""
+    return 2 if reason.startswith(("update failed", NO_WORD)) else int(bool(STOPPED.fullmatch(reason)))

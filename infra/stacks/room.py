@@ -1,4 +1,4 @@
-"""Where a new machine finds room: in another of its zones, or at the full price."""
+"""Where new machines find room: in another of their zones, or at the full price."""
 
 from __future__ import annotations
 
@@ -8,32 +8,49 @@ from dataclasses import replace
 from infra.components import drivers
 from infra.errors import StackError
 from infra.machine import MachineSpec
-from infra.stacks import project
+from infra.stacks import project, records
 from infra.stacks.progress import Progress, Report
 from infra.stacks.store import Stack
 
+Alternatives = Iterator[tuple[str, MachineSpec]]
 
-def up_where_there_is(opened: Stack, spec: MachineSpec, report: Report) -> Mapping[str, Mapping[str, float]]:
-    """Bring up the stack with a new machine, and otherwise where there is no room for it as it is declared."""
-    mend = f"mctl create {spec.name} … once more goes on from here; mctl rm {spec.name} clears it"
-    full = drivers.load(spec.provider).no_capacity
-    left = alternatives(spec)
+
+def up_where_there_is(opened: Stack, report: Report, *, mend: str) -> Mapping[str, Mapping[str, float]]:
+    """Bring up the stack, with each new machine for which there is no room otherwise than as it is declared.
+
+    What it is then is declared for that machine alone; the others stay as they are.
+    """
+    left: dict[str, Alternatives] = {}
     while True:
         try:
             return opened.up(mend=mend)
         except StackError as error:
-            if not any(words in error.message.lower() for words in full) or not (other := next(left, None)):
+            others = list(_others(opened, error, left))
+            if not others:
                 raise
-        notice, spec = other
-        report(Progress(spec.name, notice, notice=True))
-        project.declare(opened.folder, opened.name, spec)
+        for notice, spec in others:
+            report(Progress(spec.name, notice, notice=True))
+            project.declare(opened.folder, opened.name, spec)
 
 
-def alternatives(spec: MachineSpec) -> Iterator[tuple[str, MachineSpec]]:
+def _others(opened: Stack, error: StackError, left: dict[str, Alternatives]) -> Alternatives:
+    """Give what is left to be tried, of each new machine that found no room."""
+    declared = project.machines(opened.folder, opened.name)
+    for name, reason in dict(error.reasons).items():
+        if name not in declared or records.exists(name):
+            continue
+        spec = MachineSpec.from_config(name, declared[name])
+        if any(words in reason.lower() for words in drivers.load(spec.provider).no_capacity):
+            other = next(left.setdefault(name, alternatives(spec)), None)
+            yield from [other] if other else ()
+
+
+def alternatives(spec: MachineSpec) -> Alternatives:
     """Give what to say and to declare where there is no room: the zones that are left, then all at the full price."""
     tried = spec.options.get("zone")
-    for zone in spec.zones[spec.zones.index(tried) + 1 :] if spec.zones else ():
-        yield f"zone {tried} has no room: trying {zone}", replace(spec, options={**spec.options, "zone": zone})
+    for zone in spec.zones[spec.zones.index(tried) + 1 :] if tried in spec.zones else spec.zones:
+        full = f"zone {tried} has" if tried else "there is"
+        yield f"{full} no room: trying {zone}", replace(spec, options={**spec.options, "zone": zone})
         tried = zone
     driver = drivers.load(spec.provider)
     args = drivers.read_args(driver, spec.name, spec.options)

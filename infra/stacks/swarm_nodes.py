@@ -23,7 +23,10 @@ ACTIVE, DRAIN = "active", "drain"
 
 
 class Node(NamedTuple):
-    """One node, in Docker's words. machine: empty for one that is not ours. reachability: empty for a worker."""
+    """One node, in Docker's words. machine: empty for one that is not ours.
+
+    reachability: empty for a worker, and for a manager that was lost when another went on alone.
+    """
 
     id: str
     machine: str
@@ -93,39 +96,46 @@ def nodes(manager: Record, report: Report) -> list[Node]:
     return [_node(json.loads(line)) for line in said.splitlines() if line.startswith("{")]
 
 
-def retire(folder: Path, stack: str, name: str, *, force: bool, report: Report) -> None:
-    """Take a machine's node out of its Swarm; what runs on it moves to the others first.
+def retire(folder: Path, stack: str, names: Sequence[str], *, force: bool, again: str, report: Report) -> bool:
+    """Take machines' nodes out of their Swarm; what runs on them moves to the others first. Tell whether it was forced.
 
     force: also where the managers that are left lose their quorum by that, or have lost it: one of them then goes on
-    alone. Raises HostError.
+    alone, where one is up. again: the command that forces it. Raises HostError.
     """
     known = members(folder, stack)
-    others = [record for record in known if record.name != name]
-    going = [record for record in known if record.name == name]
+    going = [record for record in known if record.name in names]
+    others = [record for record in known if record.name not in names]
+    who = f"machine{'s' if len(names) > 1 else ''} " + ", ".join(f'"{name}"' for name in names)
+    manager = None
     try:
         manager = _manager_besides(stack, going, others, report)
-        found = nodes(manager, report)
-        lost = _loses_quorum(found, name)
+        lost = _loses_quorum(nodes(manager, report), names)
     except HostError as error:
         if not force:
             raise HostError(
-                f'machine "{name}" can\'t leave its Swarm: {error.message}',
-                machine=name,
-                mend=f"{error.mend}; or without its agreement: mctl rm -f {name}",
+                f"{who} can't leave the Swarm: {error.message}",
+                machine=error.machine,
+                mend=f"{error.mend}; or without its agreement: {again}",
             ) from None
-        manager, lost = manager_of(stack, others), True
+        lost = True
     if lost and not force:
         raise HostError(
-            f'without machine "{name}" the managers of its Swarm lose their quorum',
-            machine=name,
-            mend=f"start the managers that are down, or remove those first; or all the same: mctl rm -f {name}",
+            f"without {who} the managers of the Swarm lose their quorum",
+            mend=f"start the managers that are down, or remove those first; or all the same: {again}",
         )
-    if lost:
-        _run(manager, "alone", report)
-    _run(manager, "retire", report, of=name)
-    _lead_away(folder, stack, name, manager.name)
+    try:
+        if lost or not manager:
+            manager = manager_of(stack, others)
+            _run(manager, "alone", report)
+        _run(manager, "retire", report, of=" ".join(names))
+        _lead_away(folder, stack, names, manager.name)
+    except HostError as error:
+        if not lost:
+            raise
+        report(Progress(error.machine or "", f"{error.message}: {error.mend}", notice=True))
     for record in going:
         _leave(record, report)
+    return lost
 
 
 @contextmanager
@@ -170,16 +180,17 @@ def _manager_besides(stack: str, going: Sequence[Record], others: Sequence[Recor
     raise HostError("no other machine answers that could manage it", mend=f"mctl status {others[0].name}")
 
 
-def _loses_quorum(found: Sequence[Node], name: str) -> bool:
+def _loses_quorum(found: Sequence[Node], going: Sequence[str]) -> bool:
     """Tell whether too few managers would be in reach. https://docs.docker.com/engine/swarm/raft/."""
-    left = [node for node in found if node.role == MANAGER and node.machine != name]
+    counting = [node for node in found if node.role == MANAGER and node.reachability]
+    left = [node for node in counting if node.machine not in going]
     return sum(node.reachability == "reachable" for node in left) <= len(left) // 2
 
 
-def _lead_away(folder: Path, stack: str, name: str, manager: str) -> None:
-    """Keep whoever takes the machine's place from being asked to lead a Swarm that it is not in yet."""
+def _lead_away(folder: Path, stack: str, names: Sequence[str], manager: str) -> None:
+    """Keep whoever takes the lead's place from being asked to lead a Swarm that it is not in yet."""
     swarm = project.swarm(folder, stack)
-    if swarm and swarm.lead_of(specs(folder, stack)) == name:
+    if swarm and swarm.lead_of(specs(folder, stack)) in names:
         project.declare_swarm(folder, stack, replace(swarm, lead=manager))
 
 

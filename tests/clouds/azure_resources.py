@@ -117,6 +117,8 @@ class NetworkSecurityGroup(Named):
                 yield f"400 SecurityRuleAddressPrefixesFamilyMismatch: {rule['name']}"
             if not 100 <= rule["priority"] <= 4096:
                 yield f"400 SecurityRuleInvalidPriority: {rule['priority']}"
+            if rule["protocol"] not in ("Tcp", "Udp", "Icmp", "Esp", "Ah", "*"):
+                yield f"400 SecurityRuleInvalidProtocol: {rule['protocol']}"
             if not rule.get("sourcePortRange") or not rule.get("destinationPortRange"):
                 yield f"400 SecurityRuleInvalidPortRange: {rule['name']}"
 

@@ -21,6 +21,7 @@ KEY = "EXO-of-the-tests"
 ZONES = ("ch-dk-2", "de-fra-1")
 TYPES = {"standard.small", "standard.medium"}
 TEMPLATES = {"Linux Debian 12 (Bookworm) 64-bit": "template-12", "Linux Ubuntu 24.04 LTS 64-bit": "template-24"}
+PROTOCOLS = {"TCP", "UDP", "ICMP", "ICMPV6", "AH", "ESP", "GRE", "IPIP"}
 LIMIT = 10
 ZONES_ARE_PUBLIC = ("zone",)
 
@@ -64,8 +65,11 @@ class SecurityGroupRule(StandIn):
     def refuse(self, world: World, news: Facts) -> Iterator[str]:
         if not world.get("security_groups", news["securityGroupId"]):
             yield "not found: security group"
-        if news["type"] not in ("INGRESS", "EGRESS") or news["protocol"] not in ("TCP", "UDP"):
+        if news["type"] not in ("INGRESS", "EGRESS") or news["protocol"] not in PROTOCOLS:
             yield f"expected type and protocol in capitals, got {news['type']} {news['protocol']}"
+        ports = [port for port in (news.get("startPort"), news.get("endPort")) if port]
+        if len(ports) != (2 if news["protocol"] in ("TCP", "UDP") else 0):
+            yield f"invalid request: {news['protocol']} from {news.get('startPort')} to {news.get('endPort')}"
         if str(ip_network(news["cidr"])) != news["cidr"]:
             yield f"invalid request: {news['cidr']}"
 

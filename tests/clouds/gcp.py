@@ -28,6 +28,8 @@ TYPES = {"e2-medium": 2, "e2-standard-2": 2, "t2a-standard-1": 1}
 IMAGES = {"ubuntu-os-cloud/ubuntu-2404-lts-amd64": "X86_64", "ubuntu-os-cloud/ubuntu-2404-lts-arm64": "ARM64"}
 DISKS = {"pd-standard", "pd-balanced", "pd-ssd"}
 NETWORKS = {"default"}
+PORTED = {"tcp", "udp", "sctp"}
+PROTOCOLS = PORTED | {"icmp", "esp", "ah", "ipip"}
 NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 LABEL = r"[a-z0-9_-]{0,63}"
 CPUS = 24
@@ -104,9 +106,10 @@ class Instance(Named):
     def make(self, world: World, news: Facts) -> tuple[str, Facts]:
         made, facts = super().make(world, news)
         user_data = news["metadata"].get("user-data", "")
-        number = str(world.number())
         address = instances.start(world, made, hostname=news["name"], user_data=user_data, public_keys=[])
-        facts |= {"address": address, "internal": f"10.128.0.{int(number) % 250 + 2}", "instanceId": number}
+        internal = instances.new_address(world)
+        instances.lead(world, made, internal)
+        facts |= {"address": address, "internal": internal, "instanceId": str(world.number())}
         return made, {**facts, "currentStatus": "RUNNING"}
 
     def change(self, world: World, facts: Facts, news: Facts) -> Facts:
@@ -121,7 +124,11 @@ class Instance(Named):
             if runs:
                 instances.stop(world, facts["id"])
             return {"currentStatus": "TERMINATED", "address": ""}
-        return {} if runs else {"currentStatus": "RUNNING", "address": instances.resume(world, facts["id"])}
+        if runs:
+            return {}
+        address = instances.resume(world, facts["id"])
+        instances.lead(world, facts["id"], facts["internal"])
+        return {"currentStatus": "RUNNING", "address": address}
 
     def look(self, world: World, facts: Facts) -> Facts:
         if instances.runs(world, facts["id"]):
@@ -160,7 +167,8 @@ class Firewall(Named):
         if not news["targetTags"] or [tag for tag in news["targetTags"] if not re.fullmatch(NAME, tag)]:
             yield "googleapi: Error 400: Invalid value for field 'resource.targetTags', invalid"
         for rule in news["allows"]:
-            if rule["protocol"] not in ("tcp", "udp") or [port for port in rule["ports"] if not port.isdecimal()]:
+            ports, protocol = rule.get("ports") or [], rule["protocol"]
+            if protocol not in PROTOCOLS or (ports and protocol not in PORTED) or not all(map(str.isdecimal, ports)):
                 yield "googleapi: Error 400: Invalid value for field 'resource.allowed[0].ports', invalid"
 
 

@@ -27,6 +27,7 @@ NETWORKS = {"net-1": "private"}
 POOLS = {"net-2": "public", "net-3": "PUBLICNET"}
 GROUPS = {"default": "group-1"}
 LIMIT, CORES, MEMORY_MB = 10, 20, 51200
+PROTOCOLS = {"tcp", "udp", "icmp", "esp", "ah", "gre", "sctp"}
 FULL = "Error waiting for instance to become ready: No valid host was found. There are not enough hosts available."
 
 
@@ -67,6 +68,8 @@ class SecGroupRule(StandIn):
             yield f"404 Security group {news['securityGroupId']} does not exist"
         if news["ethertype"] != f"IPv{ip_network(news['remoteIpPrefix']).version}":
             yield f"400 Conflicting value ethertype {news['ethertype']} for CIDR {news['remoteIpPrefix']}"
+        if news["protocol"] not in PROTOCOLS or (news.get("portRangeMin") and news["protocol"] not in ("tcp", "udp")):
+            yield f"400 Security group rule protocol {news['protocol']} not supported, or it has no ports."
         if any({**rule, "id": ""} == {**news, "id": ""} for rule in world.every(self.kind)):
             yield "409 Security group rule already exists."
 

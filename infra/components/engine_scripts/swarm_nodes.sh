@@ -18,10 +18,11 @@ drain() {
   done
 }
 
-# Take a node out of the Swarm: what runs on it moves first, and a manager is none any more before it goes.
+# Take a node out of the Swarm: what runs on it moves first, and a manager is none any more before it goes. One that was
+# lost when another went on alone counts among the managers no more, and can't be made a worker.
 retire() {
   drain "$1"
-  if is_manager "$1"; then update_node "$1" --role worker; fi
+  if is_manager "$1" && [ -n "$(reachability "$1")" ]; then update_node "$1" --role worker; fi
   tries=0
   until local_docker node rm --force "$1" >/dev/null; do
     tries=$((tries + 1))
@@ -32,7 +33,8 @@ retire() {
 
 nodes_of() { local_docker node ls --quiet --filter "node.label=mctl.machine=$1"; }
 
-reachable() { [ "$(of_node "$1" '{{with .ManagerStatus}}{{.Reachability}}{{end}}')" = reachable ]; }
+reachability() { of_node "$1" '{{with .ManagerStatus}}{{.Reachability}}{{end}}'; }
+reachable() { [ "$(reachability "$1")" = reachable ]; }
 
 promote() {
   if is_manager "$1"; then return; fi

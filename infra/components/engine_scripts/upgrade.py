@@ -13,14 +13,22 @@ from infra.components.engine_scripts.install import proxies
 from infra.machine import EngineSpec
 
 
-def upgrade(spec: EngineSpec, machine: str, port: int = PORT) -> str:
+def upgrade(spec: EngineSpec, machine: str, port: int = PORT, *, look: bool = False) -> str:
     """Write the script that installs the newest engine that the spec allows; it prints `engine-version: X`.
 
-    What was installed by a script of the user's own is upgraded from the package source that it set up.
+    What was installed by a script of the user's own is upgraded from the package source that it set up. look: change
+    nothing, and print `newer: no` where that is sure.
     """
-    install = "auto" if "://" in spec.install else spec.install
-    return as_root(
-        variables(machine=machine, install=install, version=spec.version, port=str(port), port_hex=f"{port:04X}")
+    return as_root(upgrade_as_root(spec, machine, port, look=look))
+
+
+def upgrade_as_root(spec: EngineSpec, machine: str, port: int = PORT, *, look: bool = False) -> str:
+    """Write the part of the script that runs as root."""
+    install, looking = "auto" if "://" in spec.install else spec.install, "yes" if look else ""
+    settings = variables(machine=machine, install=install, version=spec.version, looking=looking)
+    return (
+        settings
+        + variables(port=str(port), port_hex=f"{port:04X}")
         + proxies(spec.env)
         + parts("prelude", "apt", "dnf", "others", "live_restore", "configure", "install", "upgrade")
         + "main\n"

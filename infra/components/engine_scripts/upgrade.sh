@@ -41,22 +41,53 @@ go_back() {
   die "Docker $new $1; Docker $present runs again" "see why with: mctl ssh $machine sudo journalctl -u docker"
 }
 
+# Told only where it is sure: the packages that would be installed are those that are here.
+is_newest() {
+  # shellcheck disable=SC2086 # companions is a list
+  here=$("${family}_installed" "$package" $companions) || return 1
+  for each in $package $companions; do
+    "${family}_offers" "$each" || continue
+    offered=$("${family}_versions" "$each")
+    newest=$(printf '%s\n' "$offered" | grep -Fx "${chosen:-}" || printf '%s\n' "$offered" | sed -n 1p)
+    printf '%s\n' "$here" | grep -qFx "$("${family}_exact" "$each" "$newest")" || return 1
+  done
+}
+
+look() {
+  if [ ! -e "$unfinished" ]; then
+    choose_packages
+    if is_newest; then
+      printf 'newer: no\n'
+      return
+    fi
+  fi
+  printf 'newer: perhaps\n'
+}
+
+choose_packages() {
+  choose_source
+  "${family}_names" "$chosen_source"
+  step "updating the package lists"
+  "${family}_refresh" || :
+  wanted_packages
+}
+
 main() {
   open_log
   present=$(dockerd_version)
   [ -n "$present" ] || die "there is no Docker Engine on the host" "mctl provision $machine"
   read_os
+  if [ -n "$looking" ]; then
+    look
+    return
+  fi
   # A run that was killed may have left packages half done: then apt does nothing else, and finds no package installed.
   if [ -e "$unfinished" ]; then
     step "finishing what a stopped run has left"
     hold_starts
     "${family}_mends"
   fi
-  choose_source
-  "${family}_names" "$chosen_source"
-  step "updating the package lists"
-  "${family}_refresh" || :
-  wanted_packages
+  choose_packages
   remember
   mkdir -p /etc/docker
   : >"$restart_due"

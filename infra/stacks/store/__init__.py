@@ -194,15 +194,17 @@ class Stack:
         return list(changes.values()), drifted
 
     def destroy(self, *machine: str) -> None:
-        """Remove everything in the stack, or one machine's part of it. machine: every name that it may have there."""
+        """Remove everything in the stack, or machines with what depends on them. machine: every name that they have."""
         watcher = self._watcher()
         if not machine:
             mistakes.refuse_other_program(self.folder, self.name)
-        target = descendants(self._state(), machine) if machine else None
-        if target == []:
+        urns = descendants(self._state(), machine) if machine else None
+        if urns == []:
             return
         with self._failures(f"mctl rm {machine[0] if machine else self.name}", watcher):
-            self._patiently(lambda: self._stack.destroy(target=target, on_event=watcher, color="never"))
+            self._patiently(
+                lambda: self._stack.destroy(target=urns, target_dependents=bool(urns), on_event=watcher, color="never")
+            )
 
     def delete(self) -> None:
         """Remove the empty stack itself, with its backups."""

@@ -23,7 +23,7 @@ class Stack:
     """A stack in a file: its `up` makes what is declared, but for the machines whose names are in `broken`."""
 
     def __init__(self, folder: Path, name: str, report: Report, *, make: bool = False, read: bool = False) -> None:
-        self.folder, self.name, self._report = folder, name, report
+        self.folder, self.name, self.report = folder, name, report
         self._file = folder / f"{name}.made"
         if not self._file.exists():
             if not make:
@@ -39,7 +39,7 @@ class Stack:
         made = [name for name in declared if name not in broken]
         self._file.write_text(" ".join(made))
         for name in made:
-            self._report(Progress(name, "ready", done=True))
+            self.report(Progress(name, "ready", done=True))
         if made != declared:
             raise StackError("no room", machine=next(name for name in declared if name in broken), mend=mend)
         return {}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.errors import StackError, StackLockedError
-from infra.machine import MachineSpec
-from infra.stacks import changes, host_scripts, project, records
+from infra.errors import AlreadyError, StackError, StackLockedError
+from infra.machine import MachineSpec, SwarmSpec
+from infra.stacks import changes, host_scripts, project, records, swarm_nodes
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import outputs
 
@@ -95,3 +96,28 @@ def test_upgrade_pins_the_version_in_what_another_run_declared_meanwhile(
         upgrade(folder)
     entry = project.machines(folder, "prod")["box"]
     assert (entry["tls_sans"], entry["engine"]) == (["other.example"], {"version": "28"})
+
+
+@pytest.mark.parametrize(("looked", "drains"), [("newer: no\n", []), ("newer: perhaps\n", ["box"])])
+def test_what_runs_on_a_node_is_moved_only_where_something_newer_may_be_there(
+    mctl_home: Path, monkeypatch: pytest.MonkeyPatch, looked: str, drains: list[str]
+) -> None:
+    drained: list[str] = []
+
+    def run(_record: object, script: str, *_: object, **__: object) -> str:
+        return looked if "looking=yes" in script else "engine-version: 27.3.1\n"
+
+    @contextmanager
+    def drain(_folder: Path, _stack: str, name: str, _report: object) -> Iterator[None]:
+        drained.append(name)
+        yield
+
+    folder = project.find_project()
+    project.declare(folder, "prod", BOX)
+    project.declare_swarm(folder, "prod", SwarmSpec())
+    records.save(outputs("box"), stack="prod", project=str(folder))
+    monkeypatch.setattr(host_scripts, "run", run)
+    monkeypatch.setattr(swarm_nodes, "drained", drain)
+    with pytest.raises(AlreadyError):
+        changes.upgrade("box", "", lambda _step: None)
+    assert drained == drains

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from infra.errors import MctlError, NameTakenError, NotFoundError, UsageError
-from infra.machine import MachineSpec
+from infra.machine import MachineSpec, SwarmSpec
 from infra.stacks import fleets, machines, project, records
 from tests.cli_runner import mctl_home
 from tests.stack_outputs import outputs
@@ -84,10 +85,10 @@ def test_scaling_touches_the_stacks_alone_whose_machines_change(folder: Path) ->
     fleets.declare(WEB, 6, "web", silence)
     made(folder, "web", "web_2")
     before = [(folder / f"Pulumi.{stack}.yaml").read_bytes() for stack in ("web_2",)]
-    assert fleets.apply_scale("web", 8).stacks == ["web_3"]
+    assert fleets.apply_scale("web", 8, silence).stacks == ["web_3"]
     assert [(folder / f"Pulumi.{stack}.yaml").read_bytes() for stack in ("web_2",)] == before
     assert fleets.scale("web", 2).gone == ["web-3", "web-4", "web-5", "web-6", "web-7", "web-8"]
-    assert fleets.apply_scale("web", 2).stacks == ["web", "web_2", "web_3"]
+    assert fleets.apply_scale("web", 2, silence).stacks == ["web", "web_2", "web_3"]
     assert [list(project.machines(folder, stack)) for stack in ("web", "web_2", "web_3")] == [
         ["web-1", "web-2"],
         [],
@@ -98,7 +99,7 @@ def test_scaling_touches_the_stacks_alone_whose_machines_change(folder: Path) ->
 def test_a_group_that_was_made_in_one_stack_is_spread_only_beyond_it(folder: Path) -> None:
     write(folder, "prod", {"mctl:groups": {"web": {"count": 5, **WEB.to_config()}}})
     made(folder, "prod")
-    fleets.apply_scale("web", 8)
+    fleets.apply_scale("web", 8, silence)
     assert list(project.machines(folder, "prod")) == [f"web-{n}" for n in range(1, 6)]
     assert list(project.machines(folder, "prod_2")) == ["web-6", "web-7", "web-8"]
 
@@ -168,10 +169,33 @@ def test_what_up_would_remove_is_known_before_it_does(folder: Path) -> None:
     assert fleets.fleet("web").gone == ["web-2", "web-3"]
 
 
-@pytest.mark.parametrize("act", [lambda: fleets.scale("nope", 1), lambda: fleets.apply_scale("nope", 1)])
+@pytest.mark.parametrize("act", [lambda: fleets.scale("nope", 1), lambda: fleets.apply_scale("nope", 1, silence)])
 @pytest.mark.usefixtures("folder")
 def test_a_group_that_is_not_there_is_named(act: Any) -> None:
     with pytest.raises(NotFoundError) as refused:
         act()
     error: MctlError = refused.value
     assert (error.message, error.mend) == ('there is no group "nope"', "mctl create nope --count N …")
+
+
+def test_the_managers_of_a_swarm_begin_in_different_zones(folder: Path) -> None:
+    spread = replace(WEB, provider="aws", options={"instance_type": "t3.small"}, zones=("a", "b", "c"))
+    fleets.declare(spread, 5, "web", silence, SwarmSpec())
+    others = {"b": ["b", "c", "a"], "c": ["c", "a", "b"]}
+    own = {zone: {"zones": zones, "options": {"zone": zone}} for zone, zones in others.items()}
+    assert read(folder, "web") == {
+        "mctl:groups": {
+            "web": {
+                "count": 5,
+                **spread.to_config(),
+                "machines": {
+                    "web-1": {"options": {"zone": "a"}},
+                    "web-2": own["b"],
+                    "web-3": own["c"],
+                    "web-4": {"options": {"zone": "a"}},
+                    "web-5": own["b"],
+                },
+            }
+        },
+        "mctl:swarm": {"managers": 3},
+    }

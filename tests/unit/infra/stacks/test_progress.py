@@ -118,6 +118,31 @@ def test_a_resources_error_comes_before_the_stacks(run: Run) -> None:
     assert (error.message, error.machine, error.mend) == ("port 22 is taken", "web-1", "mctl up s")
 
 
+@pytest.mark.parametrize(
+    "cancelled",
+    [
+        "CANCELLED",
+        "error: rpc error: code = Canceled desc = CANCELLED",
+        "rpc error: code = Canceled desc = context canceled",
+        "1 error occurred:\n\t* context canceled",
+        "Locally cancelled by application!",
+        "operation canceled",
+    ],
+)
+def test_what_was_only_stopped_by_anothers_failure_is_not_the_reason(run: Run, cancelled: str) -> None:
+    run.says(cancelled, "error", "web-vm", VM)
+    run.says("update failed", "error", "mctl-s", "pulumi:pulumi:Stack")
+    assert "cancel" in run.failure("stderr: error: update failed").message.lower(), "there is no better one"
+    run.says("the zone is full", "error", "web-1-vm", VM)
+    error = run.failure()
+    assert (error.message, error.machine) == ("the zone is full", "web-1")
+
+
+def test_what_the_engine_says_itself_comes_before_what_was_only_stopped(run: Run) -> None:
+    run.says("CANCELLED", "error", "web-vm", VM)
+    assert run.failure("stderr: error: the plugin has crashed").message == "the plugin has crashed"
+
+
 def test_of_several_tries_the_last_ones_failure_counts(run: Run) -> None:
     run.event(prelude_event=SimpleNamespace(config={}))
     run.says("error code 429: too many requests", "error")

@@ -7,8 +7,8 @@ import pytest
 from infra.stacks.swarm_nodes import Node, _loses_quorum
 
 
-def nodes(*reachable: bool) -> list[Node]:
-    """Give so many managers, in reach or not, and a worker."""
+def nodes(*reachable: bool | None) -> list[Node]:
+    """Give so many managers, in reach or not, or none of the managers any more, and a worker."""
     managers = [
         Node(
             f"id-{n}",
@@ -17,7 +17,7 @@ def nodes(*reachable: bool) -> list[Node]:
             "manager",
             "ready",
             "active",
-            "reachable" if up else "unreachable",
+            {True: "reachable", False: "unreachable", None: ""}[up],
             n == 1,
             "1",
         )
@@ -35,11 +35,13 @@ def nodes(*reachable: bool) -> list[Node]:
         ((True, True, False), "web-1", True),  # one of two
         ((True, True, False), "web-9", False),
         ((True,), "web-1", True),
+        ((True, None, None), "web-3", False),  # one went on alone
+        ((True, None, None), "web-1", True),
         ((True, True, True, True, False), "web-1", False),  # three of four
         ((True, True, True, False, False), "web-1", True),  # two of four
     ],
 )
 def test_more_than_half_of_the_managers_that_are_left_must_be_in_reach(
-    reachable: tuple[bool, ...], going: str, loses: bool
+    reachable: tuple[bool | None, ...], going: str, loses: bool
 ) -> None:
-    assert _loses_quorum(nodes(*reachable), going) is loses
+    assert _loses_quorum(nodes(*reachable), [going]) is loses
