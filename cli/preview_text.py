@@ -35,6 +35,8 @@ def text(previews: Sequence[Preview], *, diff: bool) -> str:
         elif preview.unchanged or not preview.machines:
             rows.append((preview.stack, _count(preview.unchanged, "machine"), "", "unchanged"))
             below.append([])
+        if preview.mend and not preview.error:
+            below[-1].append(f"  mend: {preview.mend}")
     lines = table(rows).splitlines()
     return "".join(f"{line}\n" for row, more in zip(lines, below, strict=True) for line in (row, *more))
 
@@ -52,7 +54,7 @@ def markdown(previews: Sequence[Preview], *, diff: bool) -> str:
     body = head + (f"{HEADER}{''.join(shown)}\n" if shown else "")
     if len(shown) < len(rows):
         body += f"… and {_count(len(rows) - len(shown), 'more machine')}: too many for one comment.\n\n"
-    body += _unchanged(previews) + errors
+    body += _unchanged(previews) + _mends(previews) + errors
     details = [_folded(stack, machine, diff=diff) for stack, machine in machines]
     room = LONGEST - len(body) - LONGEST_WHY
     kept = _fitting(details, room)
@@ -122,6 +124,11 @@ def _unchanged(previews: Sequence[Preview]) -> str:
     said = [line for line, preview in zip(quiet, previews, strict=True) if not preview.error and preview.unchanged]
     line = f"Unchanged: {', '.join(said)}" if said else ""
     return f"{line[: LONGEST_ERRORS // 2]}\n\n" if line else ""
+
+
+def _mends(previews: Sequence[Preview]) -> str:
+    said = [f"{_cell(each.stack)}: `{each.mend}`" for each in previews if each.mend and not each.error]
+    return f"To mend it: {'; '.join(said)[: LONGEST_ERRORS // 2]}\n\n" if said else ""
 
 
 def _fitting(parts: Sequence[str], room: int) -> list[str]:

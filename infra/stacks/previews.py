@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from infra.errors import MctlError, NotFoundError
-from infra.stacks import checks, effects, project, records
+from infra.stacks import checks, effects, project
 from infra.stacks.effects import Effect
 from infra.stacks.machines import locate
 from infra.stacks.progress import MACHINE, Report, owner
@@ -31,14 +31,19 @@ class Touched:
 
     @property
     def reasons(self) -> list[str]:
-        """Name the properties for which what weighs most is done."""
+        """Name the properties for which what weighs most is done; where nothing is done, say what is otherwise."""
         weighty = [change for change in self.resources if change.op == "replace"] or self.resources
-        return list(dict.fromkeys(reason for change in weighty for reason in change.reasons))
+        named = [reason for change in weighty for reason in change.reasons]
+        return list(dict.fromkeys(named if weighty else (found.what for found in self.drift)))
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What would become of one stack. unchanged: how many machines stay as they are. error: why nothing is known."""
+    """What would become of one stack.
+
+    unchanged: how many machines stay as they are. error: why nothing is known. mend: the commands that mend that, or
+    what is otherwise than declared.
+    """
 
     stack: str
     machines: tuple[Touched, ...] = ()
@@ -72,16 +77,32 @@ def preview(name: str, report: Report) -> Preview:
 def drift(name: str, report: Report) -> Preview:
     """Say what in the world is otherwise than a stack made it, and what an `up` would do about it."""
     folder, stack = locate(name)
-    changes, drifted = Stack(folder, stack, report, read=True).drift()
+    changes, in_world = Stack(folder, stack, report, read=True).drift()
     declared = project.machines(folder, stack)
-    seen = {owner(found.resource, declared) for found in drifted}
-    for machine in declared:
-        if machine not in seen and records.exists(machine):  # what is gone, or off, answers nothing
-            drifted += [
-                Drift(machine, "host", f"{finding.name}: {finding.value}", finding.mend)
-                for finding in checks.amiss(machine, report)
-            ]
-    return _by_machine(stack, declared, changes, drifted)
+    new = (change.resource for change in changes if change.op == "create" and _is_machine(change))
+    absent = {owner(resource, declared) for resource in new}
+    on_hosts = [found for machine in declared if machine not in absent for found in _on_host(machine, report)]
+    found = _by_machine(stack, declared, changes, [*in_world, *on_hosts])
+    return replace(found, mend=_mend(stack, changes, in_world, on_hosts))
+
+
+def _is_machine(change: Change) -> bool:
+    return change.kind == MACHINE or bool(effects.VM.search(change.kind))
+
+
+def _on_host(machine: str, report: Report) -> list[Drift]:
+    try:
+        amiss = checks.amiss(machine, report)
+    except NotFoundError:  # what was never made whole is among the changes
+        return []
+    return [Drift(machine, "host", f"{finding.name}: {finding.value}", finding.mend) for finding in amiss]
+
+
+def _mend(stack: str, changes: Sequence[Change], in_world: Sequence[Drift], on_hosts: Sequence[Drift]) -> str | None:
+    """Give the commands that mend what no finding on a host has its own for."""
+    if changes:
+        return f"mctl refresh {stack}, then mctl up {stack}" if in_world else f"mctl up {stack}"
+    return f"mctl refresh {stack}" if in_world and not on_hosts else None
 
 
 def _by_machine(
@@ -92,15 +113,15 @@ def _by_machine(
     found = effects.of(changes, declared)
     resources = [*(change.resource for change in changes), *(drift.resource for drift in drifted)]
     names = sorted({owner(resource, known) for resource in resources}, key=["", *known].index)
-    touched = tuple(_touched(name, known, found, changes, drifted) for name in names)
+    touched = tuple(_touched(name, known, found.get(name), changes, drifted) for name in names)
     return Preview(stack, touched, len(set(declared) - set(names)))
 
 
 def _touched(
-    name: str, known: Sequence[str], found: Mapping[str, Effect], changes: Sequence[Change], drifted: Sequence[Drift]
+    name: str, known: Sequence[str], effect: Effect | None, changes: Sequence[Change], drifted: Sequence[Drift]
 ) -> Touched:
     resources = tuple(change for change in changes if owner(change.resource, known) == name)
-    effect = found.get(name, Effect.IN_PLACE) if resources else None
+    effect = effect or (Effect.IN_PLACE if resources else None)
     return Touched(
         name,
         effect.action if effect else "",

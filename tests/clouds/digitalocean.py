@@ -109,12 +109,11 @@ def _act(world: World, request: api.Request) -> None:
     if (kind == "power_on") == (droplet["status"] == "active"):
         raise api.Answer(422, {"id": "unprocessable_entity", "message": f"Droplet is {droplet['status']}"})
     if kind == "power_on":
-        droplet["ipv4Address"] = droplet["ipv4AddressPrivate"] = instances.resume(world, droplet["id"])
-        droplet["status"] = "active"
+        address = instances.resume(world, droplet["id"])
+        world.edit("droplets", droplet["id"], ipv4Address=address, ipv4AddressPrivate=address, status="active")
     else:
         instances.stop(world, droplet["id"], hard=kind == "power_off")
-        droplet["status"] = "off"
-    world.put("droplets", droplet["id"], droplet)
+        world.edit("droplets", droplet["id"], status="off")
     raise api.Answer(201, {"action": {"id": world.number(), "status": "in-progress", "type": kind}})
 
 

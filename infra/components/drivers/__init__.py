@@ -224,6 +224,11 @@ class Driver:
         """Tell whether its machines are in one zone of several."""
         return any(declared.name == "zone" for declared in fields(self.args))
 
+    @property
+    def switches(self) -> bool:
+        """Tell whether its machines can be switched on and off."""
+        return self.declares_power or self.power is not None
+
 
 def bounded(opts: pulumi.ResourceOptions, **more: Any) -> pulumi.ResourceOptions:
     """Give a resource's options, with a limit on every wait for it. more: further options."""
