@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from infra.components import refusals
 from infra.errors import MctlError, NotFoundError
-from infra.stacks import checks, effects, project
+from infra.machine import MachineSpec
+from infra.stacks import checks, effects, mistakes, project
 from infra.stacks.effects import Effect
 from infra.stacks.machines import locate
 from infra.stacks.progress import MACHINE, Report, owner
@@ -64,20 +67,36 @@ class Preview:
 def preview(name: str, report: Report) -> Preview:
     """Say what an `up` would do to a stack, named by itself or by a machine in it."""
     folder, stack = locate(name)
-    declared = project.machines(folder, stack)
     try:
         changes: Sequence[Change] = Stack(folder, stack, report, read=True).preview()
     except NotFoundError:
-        if not declared:
-            raise
-        changes = [Change(machine, MACHINE, "create", ()) for machine in declared]  # and not made yet
-    return _by_machine(stack, declared, changes)
+        changes = unmade(folder, stack)
+    return _by_machine(stack, project.machines(folder, stack), changes)
+
+
+def unmade(folder: Path, stack: str) -> list[Change]:
+    """Say what an `up` would do to a stack that is declared and was never made: which machines it makes.
+
+    Raises NotFoundError where nothing is declared, UsageError where that can't mean anything.
+    """
+    mistakes.check(folder, stack)
+    declared = project.machines(folder, stack)
+    if not declared:
+        raise NotFoundError(f"stack {stack} does not exist", mend=f"mctl ls, or mctl create {stack}")
+    with project.named(folder, stack):
+        for name, entry in declared.items():
+            refusals.check(MachineSpec.from_config(name, entry))
+    return [Change(name, MACHINE, "create", ()) for name in declared]
 
 
 def drift(name: str, report: Report) -> Preview:
     """Say what in the world is otherwise than a stack made it, and what an `up` would do about it."""
     folder, stack = locate(name)
-    changes, in_world = Stack(folder, stack, report, read=True).drift()
+    in_world: Sequence[Drift] = ()
+    try:
+        changes, in_world = Stack(folder, stack, report, read=True).drift()
+    except NotFoundError:
+        changes = unmade(folder, stack)
     declared = project.machines(folder, stack)
     new = (change.resource for change in changes if change.op == "create" and _is_machine(change))
     absent = {owner(resource, declared) for resource in new}

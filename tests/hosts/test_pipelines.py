@@ -11,44 +11,19 @@ import pytest
 
 from tests.cli_runner import Ran
 from tests.container_hosts import ContainerHost
-from tests.forges import OURS, Forge, GitHub, GitLab, serve
+from tests.forges import OURS, GitHub, GitLab, serve
+from tests.hosts.checkout import Checkout
 from tests.hosts.shop import Shop, options
 
 FIRST = "    prod-1:\n"
 SECOND = "    prod-2:\n      provider: none\n      options: {url: 'tcp://192.0.2.2:2376'}\n"
-PROJECT = "name: mctl\nruntime: python\nbackend:\n  url: file://{}\n"
-
-
-class Checkout:
-    """A repository's checkout in a pipeline: a project with stacks of daemons known by their URLs."""
-
-    def __init__(self, folder: Path, forge: Forge) -> None:
-        self.forge, self.shop = forge, Shop(folder)
-        self.folder = folder / "checkout"
-        self.folder.mkdir(parents=True)
-        (folder / "state").mkdir()
-        (self.folder / "Pulumi.yaml").write_text(PROJECT.format(folder / "state"))
-        self.shop.folder = self.folder
-
-    def make(self, stack: str, machine: str, *how: str) -> None:
-        how = how or ("-d", "none", "--url", "tcp://192.0.2.1:2376")
-        made = self.shop.mctl("create", machine, "--stack", stack, *how)
-        assert made.code == 0, made.err
-
-    def change(self, stack: str, before: str, after: str) -> None:
-        file = self.folder / f"Pulumi.{stack}.yaml"
-        assert before in file.read_text()
-        file.write_text(file.read_text().replace(before, after))
-
-    def ci(self, what: str, request: int | None = None, *, fork: bool = False) -> Ran:
-        return self.shop.mctl("ci", what, variables=self.forge.job(self.folder, request, fork=fork))
 
 
 @pytest.fixture(params=[GitHub, GitLab], ids=["GitHub", "GitLab"], scope="module")
 def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """Three stacks, one machine each."""
     with serve(request.param()) as forge:
-        made = Checkout(tmp_path_factory.mktemp("pipeline"), forge)
+        made = Checkout(Shop(tmp_path_factory.mktemp("pipeline")), forge)
         for stack in ("prod", "staging"):
             made.make(stack, f"{stack}-1")
         yield made
@@ -144,7 +119,7 @@ def test_drift_is_one_issue_that_is_closed_when_there_is_none(checkout: Checkout
 
 def test_a_host_is_changed_on_merge_by_the_plan_of_its_preview(tmp_path: Path, host: ContainerHost) -> None:
     with serve(GitHub()) as forge:
-        checkout = Checkout(tmp_path, forge)
+        checkout = Checkout(Shop(tmp_path), forge)
         checkout.make("web", "web-1", *options(host))
         checkout.change("web", "provider: generic\n", "provider: generic\n      engine: {labels: [tier=web]}\n")
         kept = forge.repository
