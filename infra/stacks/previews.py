@@ -10,7 +10,7 @@ from typing import Any
 from infra.components import refusals
 from infra.errors import MctlError, NotFoundError
 from infra.machine import MachineSpec
-from infra.stacks import checks, effects, mistakes, project
+from infra.stacks import checks, effects, mistakes, prices, project
 from infra.stacks.effects import Effect
 from infra.stacks.machines import locate
 from infra.stacks.progress import MACHINE, Report, owner
@@ -23,7 +23,8 @@ class Touched:
     """One machine that an `up` would touch, or that is otherwise than when it was made.
 
     name: empty for what the machines of a stack share. action: create, update, restart, replace, delete, or nothing.
-    effect: the same, in the words of someone who has containers on it.
+    effect: the same, in the words of someone who has containers on it. price: by how much more it costs, or less, in US
+    dollars a month, where that is known.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Touched:
     effect: str
     resources: tuple[Change, ...]
     drift: tuple[Drift, ...] = ()
+    price: float | None = None
 
     @property
     def reasons(self) -> list[str]:
@@ -59,9 +61,16 @@ class Preview:
         """Keep a failure beside the other stacks' previews."""
         return cls(stack, error=error.message, mend=error.mend)
 
+    @property
+    def price(self) -> float | None:
+        """Sum up, in US dollars a month, by how much more its machines cost; None where of none that is known."""
+        known = [machine.price for machine in self.machines if machine.price is not None]
+        return sum(known) if known else None
+
     def to_json(self) -> dict[str, Any]:
         """Write it as plain values."""
-        return asdict(self)
+        plain = asdict(self, dict_factory=lambda pairs: {key: value for key, value in pairs if key != "before"})
+        return plain | {"price": self.price}
 
 
 def preview(name: str, report: Report) -> Preview:
@@ -130,10 +139,15 @@ def _by_machine(
     gone = [change.resource for change in changes if change.kind == MACHINE and change.op == "delete"]
     known = [*declared, *gone]
     found = effects.of(changes, declared)
+    costs = prices.differences(changes, declared, known)
     resources = [*(change.resource for change in changes), *(drift.resource for drift in drifted)]
     names = sorted({owner(resource, known) for resource in resources}, key=["", *known].index)
-    touched = tuple(_touched(name, known, found.get(name), changes, drifted) for name in names)
-    return Preview(stack, touched, len(set(declared) - set(names)))
+    touched = (_touched(name, known, found.get(name), changes, drifted) for name in names)
+    return Preview(
+        stack,
+        tuple(replace(machine, price=costs.get(machine.name)) for machine in touched),
+        len(set(declared) - set(names)),
+    )
 
 
 def _touched(

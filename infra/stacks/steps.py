@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import ndiff
 from typing import Any
 
@@ -36,7 +36,7 @@ class Difference:
 class Change:
     """One resource that an `up` would touch. op: create, update, replace, delete. why: the properties that differ.
 
-    replaces: those of them that can't be changed in place.
+    replaces: those of them that can't be changed in place. before: the outputs until now.
     """
 
     resource: str
@@ -45,6 +45,7 @@ class Change:
     why: tuple[str, ...]
     replaces: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -72,7 +73,8 @@ def change(step: Any) -> Change | None:
         return None
     why = tuple(step.diffs or ())
     differing = tuple(_differences(step, why)) if op in ("update", "replace") else ()
-    return Change(step.urn.rpartition("::")[2], step.type, op, why, tuple(step.keys or ()), differing)
+    before = _part(step.old, "outputs")
+    return Change(step.urn.rpartition("::")[2], step.type, op, why, tuple(step.keys or ()), differing, before)
 
 
 def drift(step: Any) -> Drift | None:

@@ -92,10 +92,11 @@ def test_a_machine_that_was_resized_gets_its_size_again(world: World, shop: Shop
     assert (told.code, told.out) == (
         0,
         f"{HEAD}"
-        "web     web       !    restarts the VM\n"
+        "web     web       !    restarts the VM, -$12.00/month\n"
         f"  ?  {DROPLET}: size: s-1vcpu-2gb -> s-2vcpu-4gb\n"
         f"  ~  update   {DROPLET}  (size)\n"
-        f"{REFRESH_AND_UP}",
+        f"{REFRESH_AND_UP}"
+        "Price, as far as it is known: -$12.00/month\n",
     )
     refresh_and_up(shop)
     assert world.every("droplets")[0]["size"] == "s-1vcpu-2gb"
@@ -123,11 +124,13 @@ def test_a_daemon_json_that_was_replaced_is_written_anew(shop: Shop) -> None:
                             "mend": mend,
                         }
                     ],
+                    "price": None,
                 }
             ],
             "unchanged": 0,
             "error": None,
             "mend": None,
+            "price": None,
         }
     ]
     assert shop.mctl("ssh", "web", "sudo rm /etc/docker/daemon.json").code == 0
@@ -169,7 +172,7 @@ def test_a_machine_that_was_deleted_is_made_again(world: World, shop: Shop) -> N
     StandInSide(CLOUD, world).lose()
     assert drift(shop) == (
         f"{HEAD}"
-        "web     web       +    makes the machine\n"
+        "web     web       +    makes the machine, +$12.00/month\n"
         f"  ?  {DROPLET}: gone\n"
         f"  +  create   {DROPLET}\n"
         f"  ~  update   {FIREWALL}  (dropletIds)\n"
@@ -178,6 +181,7 @@ def test_a_machine_that_was_deleted_is_made_again(world: World, shop: Shop) -> N
         "  +- replace  command:remote:Command web-install  (connection, triggers)\n"
         "  +- replace  command:remote:Command web-configure  (connection, stdin, triggers)\n"
         f"{REFRESH_AND_UP}"
+        "Price, as far as it is known: +$12.00/month\n"
     )
     refresh_and_up(shop)
     assert droplet(world) != lost

@@ -76,7 +76,7 @@ def test_a_request_makes_a_machine_the_next_one_resizes_it_and_nothing_before_it
     world = pipeline.world
     comment = pipeline.request(1, SMALL)
     assert "### 1 of 1 stack would change\n" in comment
-    assert "| prod | web | + | makes the machine |  |\n" in comment
+    assert "| prod | web | + | makes the machine, +$12.00/month |  |\n" in comment
     assert world.left() == []
     merged = pipeline.merge(1)
     assert (merged.code, merged.out) == (0, DONE), merged.err
@@ -85,7 +85,7 @@ def test_a_request_makes_a_machine_the_next_one_resizes_it_and_nothing_before_it
     assert instances.runs(world, made["id"])
 
     comment = pipeline.request(2, LARGE)
-    assert "| prod | web | ! | restarts the VM | size |\n" in comment
+    assert "| prod | web | ! | restarts the VM, +$12.00/month | size |\n" in comment
     assert f"```\n~  update   {DROPLET}  (size)\n```\n" in comment
     assert world.every("droplets") == [made]
     merged = pipeline.merge(2)

@@ -87,6 +87,44 @@ def test_an_issue_about_drift_says_what_differs_and_what_mends_it() -> None:
     )
 
 
+PRICED = Preview(
+    "prod",
+    (
+        Touched("api", "create", "makes the machine", (), price=12),
+        Touched("web", "replace", "replaces the VM (its data is lost)", (VM,), price=-1234.5),
+        Touched("db", "update", "in place", (CONFIGURE,)),
+    ),
+)
+
+
+def test_prices_are_told_of_each_machine_where_they_are_known_and_in_total() -> None:
+    assert preview_text.text([PRICED, Preview("dev", (), 1)], diff=False) == (
+        "STACK   MACHINE          WHAT HAPPENS\n"
+        "prod    api         +    makes the machine, +$12.00/month\n"
+        "prod    web         +-   replaces the VM (its data is lost), -$1,234.50/month\n"
+        "  +- replace  aws:ec2/instance:Instance web-vm  (ami)\n"
+        "prod    db          ~    in place\n"
+        "  ~  update   command:remote:Command web-configure  (stdin)\n"
+        "dev     1 machine        unchanged\n"
+        "Price, as far as it is known: -$1,222.50/month\n"
+    )
+    said = preview_text.markdown([PRICED, Preview("dev", (), 1)], diff=False)
+    assert (
+        "| prod | api | + | makes the machine, +$12.00/month |  |\n"
+        "| prod | web | +- | replaces the VM (its data is lost), -$1,234.50/month | ami |\n"
+        "| prod | db | ~ | in place | stdin |\n\n"
+        "Price, as far as it is known: -$1,222.50/month\n\n"
+        "Unchanged: dev: 1 machine\n\n"
+    ) in said
+
+
+def test_the_json_has_prices_and_no_more_of_a_resource_than_what_differs() -> None:
+    before = Change("api-vm", "vm", "delete", (), before={"user_data": "long"})
+    plain = Preview("prod", (*PRICED.machines, Touched("x", "", "", (before,)))).to_json()
+    assert (plain["price"], [machine["price"] for machine in plain["machines"]]) == (-1222.5, [12, -1234.5, None, None])
+    assert set(plain["machines"][3]["resources"][0]) == {"resource", "kind", "op", "why", "replaces", "differences"}
+
+
 def test_a_comment_has_a_table_then_errors_then_folded_details() -> None:
     assert preview_text.markdown([Preview("prod", (WEB,), 2), BAD], diff=True) == (
         "### 1 of 2 stacks would change, 1 stack could not be previewed\n\n"
