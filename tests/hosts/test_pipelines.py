@@ -71,6 +71,20 @@ def test_a_request_gets_one_comment_edited_in_place_and_its_merge_does_what_that
     assert [each["by"] for each in kept.comments] == ["someone", OURS]
 
 
+def test_a_stack_that_a_request_adds_is_refused_where_it_can_mean_nothing(checkout: Checkout) -> None:
+    kept = checkout.forge.repository
+    kept.files[10] = ["Pulumi.new.yaml"]
+    kept.comments, before = [], kept.comments
+    checkout.file("new").write_text("config:\n  mctl:machines:\n    new-1: {provider: nine}\n")
+    ran = checkout.ci("preview", 10)
+    checkout.file("new").unlink()
+    (comment,) = kept.of_ours()
+    kept.comments = before
+    assert ran.code == 1
+    assert "**new** could not be previewed" in comment
+    assert f"{checkout.file('new')}: unknown provider 'nine'" in comment
+
+
 def test_a_fork_gets_no_secrets_and_is_told_so(checkout: Checkout) -> None:
     before = list(checkout.forge.repository.calls)
     ran = checkout.ci("preview", 8, fork=True)
