@@ -27,7 +27,7 @@ def text(previews: Sequence[Preview], *, diff: bool) -> str:
     below: list[list[str]] = [[]]
     for preview in previews:
         for machine in preview.machines:
-            rows.append((preview.stack, machine.name or SHARED, SIGNS[machine.action], machine.effect or "drifted"))
+            rows.append((preview.stack, machine.name or SHARED, SIGNS[machine.action], _effect(machine)))
             below.append(_details(machine, diff=diff))
         if preview.error:
             rows.append((preview.stack, "", "", "could not be previewed"))
@@ -35,8 +35,11 @@ def text(previews: Sequence[Preview], *, diff: bool) -> str:
         elif preview.unchanged or not preview.machines:
             rows.append((preview.stack, _count(preview.unchanged, "machine"), "", "unchanged"))
             below.append([])
+        if preview.mend and not preview.error:
+            below[-1].append(f"  mend: {preview.mend}")
     lines = table(rows).splitlines()
-    return "".join(f"{line}\n" for row, more in zip(lines, below, strict=True) for line in (row, *more))
+    written = "".join(f"{line}\n" for row, more in zip(lines, below, strict=True) for line in (row, *more))
+    return written + _total(previews)
 
 
 def markdown(previews: Sequence[Preview], *, diff: bool) -> str:
@@ -52,7 +55,8 @@ def markdown(previews: Sequence[Preview], *, diff: bool) -> str:
     body = head + (f"{HEADER}{''.join(shown)}\n" if shown else "")
     if len(shown) < len(rows):
         body += f"… and {_count(len(rows) - len(shown), 'more machine')}: too many for one comment.\n\n"
-    body += _unchanged(previews) + errors
+    body += "".join(f"{line}\n" for line in _total(previews).splitlines(keepends=True))
+    body += _unchanged(previews) + _mends(previews) + errors
     details = [_folded(stack, machine, diff=diff) for stack, machine in machines]
     room = LONGEST - len(body) - LONGEST_WHY
     kept = _fitting(details, room)
@@ -68,6 +72,20 @@ def _headline(previews: Sequence[Preview]) -> str:
     said = [f"{changed} of {_count(len(previews), 'stack')} would change"] if changed else []
     said += [f"{_count(failed, 'stack')} could not be previewed"] if failed else []
     return ", ".join(said) or "No changes"
+
+
+def _effect(machine: Touched) -> str:
+    price = "" if machine.price is None else f", {_dollars(machine.price)}"
+    return (machine.effect or "drifted") + price
+
+
+def _total(previews: Sequence[Preview]) -> str:
+    known = [preview.price for preview in previews if preview.price is not None]
+    return f"Price, as far as it is known: {_dollars(sum(known))}\n" if known else ""
+
+
+def _dollars(price: float) -> str:
+    return f"{'-' if price < 0 else '+'}${abs(price):,.2f}/month"
 
 
 def _details(machine: Touched, *, diff: bool) -> list[str]:
@@ -92,7 +110,7 @@ def _lines(change: Change) -> Iterator[str]:
 def _row(stack: str, machine: Touched) -> str:
     why = ", ".join(machine.reasons)
     why = why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]}…"
-    cells = (stack, machine.name or SHARED, SIGNS[machine.action], machine.effect or "drifted", why)
+    cells = (stack, machine.name or SHARED, SIGNS[machine.action], _effect(machine), why)
     return f"| {' | '.join(map(_cell, cells))} |\n"
 
 
@@ -122,6 +140,11 @@ def _unchanged(previews: Sequence[Preview]) -> str:
     said = [line for line, preview in zip(quiet, previews, strict=True) if not preview.error and preview.unchanged]
     line = f"Unchanged: {', '.join(said)}" if said else ""
     return f"{line[: LONGEST_ERRORS // 2]}\n\n" if line else ""
+
+
+def _mends(previews: Sequence[Preview]) -> str:
+    said = [f"{_cell(each.stack)}: `{each.mend}`" for each in previews if each.mend and not each.error]
+    return f"To mend it: {'; '.join(said)[: LONGEST_ERRORS // 2]}\n\n" if said else ""
 
 
 def _fitting(parts: Sequence[str], room: int) -> list[str]:

@@ -15,7 +15,8 @@ def drift(
 ) -> None:
     """Say what is really otherwise than it was made, and what `mctl up` would do about it. Nothing is changed.
 
-    Asks the providers, and looks at the hosts as `mctl check` does.
+    Asks the providers, and looks at the hosts as `mctl check` does. It ends with the commands that mend it: what is
+    otherwise at a provider is known to `mctl up` once `mctl refresh` has taken it over.
 
     Example: `mctl drift prod --exit-code`
     """

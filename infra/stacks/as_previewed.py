@@ -12,9 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.errors import StackError
+from infra.errors import NotFoundError, StackError
 from infra.machine import MachineSpec
-from infra.stacks import effects, project
+from infra.stacks import effects, previews, project
 from infra.stacks.machines import keep_records, locate
 from infra.stacks.progress import Report
 from infra.stacks.records import Record
@@ -43,18 +43,29 @@ def up(name: str, previewed: str, report: Report) -> list[Record]:
 
     previewed: the digest of the changes then.
     """
-    opened = Stack(*locate(name), report)
+    folder, stack = locate(name)
+    try:
+        opened, is_new = Stack(folder, stack, report), False
+    except NotFoundError:
+        is_new = True
+        _require(previewed, folder, stack, previews.unmade(folder, stack))
+        opened = Stack(folder, stack, report, make=True)
     with TemporaryDirectory(prefix="mctl-plan-") as private:
         plan = Path(private, "plan.json")
         changes = opened.preview(plan=plan)
-        if digest(opened.folder, opened.name, changes) != previewed:
-            raise StackError(
-                f"what would be done to stack {opened.name} now is not what was previewed, so nothing was done",
-                mend=f"look with mctl preview {opened.name}, then mctl up {opened.name}",
-            )
+        if not is_new:
+            _require(previewed, folder, stack, changes)
         if changes:
             opened.up(mend=f"mctl preview {name}, then mctl up {name}", plan=plan)
     return keep_records(opened, report)
+
+
+def _require(previewed: str, folder: Path, stack: str, changes: Sequence[Change]) -> None:
+    if digest(folder, stack, changes) != previewed:
+        raise StackError(
+            f"what would be done to stack {stack} now is not what was previewed, so nothing was done",
+            mend=f"look with mctl preview {stack}, then mctl up {stack}",
+        )
 
 
 def _content(file: Path) -> str:

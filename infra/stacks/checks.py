@@ -17,7 +17,7 @@ from infra.stacks import expiry, host_scripts, lookup
 from infra.stacks.machines import declaration
 from infra.stacks.progress import Progress, Report
 from infra.stacks.records import Record
-from infra.stacks.states import RUNNING, probe
+from infra.stacks.states import RUNNING, STOPPED, TIMEOUT, State, probe
 
 LINE = re.compile(r"^mctl-check (\S+) (ok|bad) ?(.*)$", re.MULTILINE)
 CLOCK_SECONDS = 60  # certificates and registries' tokens bear some
@@ -59,7 +59,10 @@ def examine(name: str, report: Report) -> list[Finding]:
     spec = declaration(name)[-1]
     if not record.running:
         return [Finding(name, "Docker", ok=True, value="switched off, as declared")]
-    return [*_from_here(record), *(_on_host(record, spec, report) if _is_ours(record, spec) else ())]
+    state = probe(record)
+    findings = [_docker(record, state), *_certificates(record)]
+    is_up = state.word not in (STOPPED, TIMEOUT)
+    return [*findings, *(_on_host(record, spec, report) if is_up and _is_ours(record, spec) else ())]
 
 
 def amiss(name: str, report: Report) -> list[Finding]:
@@ -79,17 +82,29 @@ def _is_ours(record: Record, spec: MachineSpec) -> bool:
     return bool(record.ssh_port) and not spec.adopted and drivers.load(spec.provider).has_host
 
 
-def _from_here(record: Record) -> Iterator[Finding]:
-    state = probe(record)
+def _docker(record: Record, state: State) -> Finding:
     said = state.error or (f"{state.word}, not {RUNNING}" if state.word != RUNNING else record.docker_url)
-    log = f"mctl ssh {record.name} sudo journalctl -u docker"
-    mend = "" if state.docker_version else log if record.ssh_port else "start it on its host"
-    yield Finding(record.name, "Docker over TLS", ok=bool(state.docker_version), value=said, mend=mend)
-    if not record.certificate_expiry:
-        return
-    ending = expiry.warning(record)
-    value = ending or f"good until {record.certificate_expiry[:10]}"
-    yield Finding(record.name, "Certificates", ok=not ending, value=value, mend=expiry.mend(record) if ending else "")
+    mend = "" if state.docker_version else _way_to_docker(record, state)
+    return Finding(record.name, "Docker over TLS", ok=bool(state.docker_version), value=said, mend=mend)
+
+
+def _way_to_docker(record: Record, state: State) -> str:
+    name, driver = record.name, drivers.load(record.provider)
+    if state.word not in (STOPPED, TIMEOUT):
+        return f"mctl ssh {name} sudo journalctl -u docker" if record.ssh_port else "start it on its host"
+    if not driver.switches:
+        return "switch the host on"
+    shut_out = driver.closes and state.word == TIMEOUT
+    return f"mctl start {name}" + (f"; where it is on: mctl set {name} --allow-cidr YOURS" if shut_out else "")
+
+
+def _certificates(record: Record) -> Iterator[Finding]:
+    if record.certificate_expiry:
+        ending = expiry.warning(record)
+        value = ending or f"good until {record.certificate_expiry[:10]}"
+        yield Finding(
+            record.name, "Certificates", ok=not ending, value=value, mend=expiry.mend(record) if ending else ""
+        )
 
 
 def _on_host(record: Record, spec: MachineSpec, report: Report) -> Iterator[Finding]:
@@ -99,14 +114,22 @@ def _on_host(record: Record, spec: MachineSpec, report: Report) -> Iterator[Find
     try:
         output = host_scripts.run(record, script, report, mend=f"mctl status {name}")
     except HostError as error:
-        is_other = bool(OTHER_KEY.search(error.message))
-        mend = "make sure that nobody is in between, then: mctl refresh {0}; mctl up {0}" if is_other else error.mend
-        said = "it is not the one that was pinned" if is_other else error.message
-        yield Finding(name, "Host key" if is_other else "SSH", ok=False, value=said, mend=(mend or "").format(name))
+        if OTHER_KEY.search(error.message):
+            yield Finding(name, "Host key", ok=False, value="it is not the one that was pinned", mend=_new_key(spec))
+        else:
+            yield Finding(name, "SSH", ok=False, value=error.message, mend=error.mend or "")
         return
     yield Finding(name, "Host key", ok=True, value="the one that was pinned")
     for check, word, value in LINE.findall(output):
         yield _finding(record, check, value, ok=word == "ok")
+
+
+def _new_key(spec: MachineSpec) -> str:
+    """Say how a host gets the pinned key again: the one that we made, or a host of its own by the declaration."""
+    name = spec.name
+    if drivers.load(spec.provider).makes_vm:
+        return f"put it back by its console, or make the machine anew: mctl rm {name}, then mctl create {name}"
+    return f"if nobody is in between, declare the new one as ssh_host_key, then: mctl up {name}"
 
 
 def _engine(record: Record, spec: MachineSpec) -> EngineSpec:

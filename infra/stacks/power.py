@@ -38,7 +38,7 @@ def set_running(name: str, *, running: bool, report: Report, hard: bool = False)
     """
     folder, stack, spec = declaration(name)
     _refuse_driverless(spec, "started" if running else "killed" if hard else "stopped")
-    if not _can_switch(spec.provider):
+    if not drivers.load(spec.provider).switches:
         verb = "start" if running else "kill" if hard else "stop"
         raise StackError(f"{spec.provider} driver does not support {verb}", machine=name)
     if spec.running == running and _is_already(name, running=running):
@@ -91,11 +91,6 @@ def _refuse_driverless(spec: MachineSpec, done: str) -> None:
         raise StackError(f"hosts without a driver cannot be {done}", machine=spec.name)
 
 
-def _can_switch(provider: str) -> bool:
-    driver = drivers.load(provider)
-    return driver.declares_power or driver.power is not None
-
-
 def restart(name: str, report: Report) -> Record:
     """Restart a machine: on this computer switched off and on, else rebooted over SSH, which keeps its address."""
     declared = declaration(name)
@@ -104,7 +99,7 @@ def restart(name: str, report: Report) -> Record:
         _switch(declared, running=False, report=report)
         return _switch(declared, running=True, report=report)
     record = records.load(name)
-    if not record.running and _can_switch(record.provider):
+    if not record.running and drivers.load(record.provider).switches:
         return _switch(declared, running=True, report=report)
     report(Progress(name, "Rebooting"))
     asked = subprocess.run([*ssh_command(record), REBOOT], check=False, capture_output=True, text=True)

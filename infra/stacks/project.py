@@ -86,7 +86,7 @@ def providers(project: Path, stack: str) -> dict[str, str]:
 
 def groups(project: Path, stack: str) -> dict[str, Group]:
     """Read the groups that a stack declares, by name. Raises UsageError."""
-    with _named(project, stack):
+    with named(project, stack):
         return read_groups(_config(project, stack).get(GROUPS))
 
 
@@ -370,12 +370,12 @@ def _config(project: Path, stack: str) -> dict[str, Any]:
 
 
 def _expand(project: Path, stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    with _named(project, stack):
+    with named(project, stack):
         return expand(config.get(KEY), config.get(GROUPS), stack, str(config.get(PART_OF) or ""))
 
 
 @contextmanager
-def _named(project: Path, stack: str) -> Iterator[None]:
+def named(project: Path, stack: str) -> Iterator[None]:
     """Say of a refusal which file it is about, and which line."""
     try:
         yield

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import ndiff
 from typing import Any
 
@@ -20,6 +20,7 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "[secret]"  # noqa: S105 - it is what stands in its place
 UNKNOWN = re.compile(r"04da6b54-80e4-46f7-96ec-b56ff0[0-9a-f]{6}")
 NOT_YET = "(not known yet)"
+LONGEST = 160  # characters of one value in a sentence
 END_OF_TEXT = re.compile(r"MCTL_END_[0-9a-f]{16}")  # in our scripts; it differs with the text that it ends
 
 
@@ -35,7 +36,7 @@ class Difference:
 class Change:
     """One resource that an `up` would touch. op: create, update, replace, delete. why: the properties that differ.
 
-    replaces: those of them that can't be changed in place.
+    replaces: those of them that can't be changed in place. before: the outputs until now.
     """
 
     resource: str
@@ -44,6 +45,7 @@ class Change:
     why: tuple[str, ...]
     replaces: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -71,7 +73,8 @@ def change(step: Any) -> Change | None:
         return None
     why = tuple(step.diffs or ())
     differing = tuple(_differences(step, why)) if op in ("update", "replace") else ()
-    return Change(step.urn.rpartition("::")[2], step.type, op, why, tuple(step.keys or ()), differing)
+    before = _part(step.old, "outputs")
+    return Change(step.urn.rpartition("::")[2], step.type, op, why, tuple(step.keys or ()), differing, before)
 
 
 def drift(step: Any) -> Drift | None:
@@ -82,9 +85,23 @@ def drift(step: Any) -> Drift | None:
     if not step.new:
         return Drift(resource, step.type, "gone")
     before, after = (state.outputs or {} for state in (step.old, step.new))
-    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name) and name[:2] != "__")
-    said = [f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}" for name in names]
+    said = list(_otherwise("", before, after))
     return Drift(resource, step.type, "; ".join(said)) if said else None
+
+
+def _otherwise(path: str, before: Any, after: Any) -> Iterator[str]:
+    """Say what is otherwise; of mappings and lists only those parts that are."""
+    if before == after:
+        return
+    if all(isinstance(value, Mapping) and SIGNATURE not in value for value in (before, after)):
+        for key in sorted(key for key in {*before, *after} if key[:2] != "__"):
+            yield from _otherwise(f"{path}.{key}" if path else key, before.get(key), after.get(key))
+        return
+    olds, news = (value if isinstance(value, list) else [] for value in (before, after))
+    parts = [f"-{_short(item)}" for item in olds if item not in news]
+    parts += [f"+{_short(item)}" for item in news if item not in olds]
+    are_lists = all(value is None or isinstance(value, list) for value in (before, after))
+    yield f"{path}: " + (", ".join(parts) if parts and are_lists else f"{_short(before)} -> {_short(after)}")
 
 
 def _op(step: Any) -> str:
@@ -106,15 +123,15 @@ def _part(state: Any, part: str) -> Mapping[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = " ".join(_text(value).split())
-    return "nothing" if value is None else text if len(text) <= 60 else f"{text[:59]}…"
+    text = "nothing" if value in (None, "") else " ".join(_text(value, indent=None).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, indent: int | None = 2) -> str:
     if value is None:
         return ""
     value = _masked(value)
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, indent=indent, ensure_ascii=False)
     return UNKNOWN.sub(NOT_YET, text)
 
 

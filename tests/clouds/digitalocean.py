@@ -17,7 +17,8 @@ from tests.clouds.standin import StandIn, plugin
 from tests.clouds.world import Facts, World
 
 TOKEN = "dop_v1_of_the_tests"
-SIZES = {"s-1vcpu-1gb", "s-1vcpu-2gb", "s-2vcpu-4gb"}
+PRICES = {"s-1vcpu-1gb": 6, "s-1vcpu-2gb": 12, "s-2vcpu-4gb": 24}  # US dollars a month
+SIZES = set(PRICES)
 REGIONS = {"nyc3": SIZES, "fra1": SIZES, "ams3": {"s-1vcpu-1gb"}}
 IMAGES = {"debian-12-x64", "ubuntu-24-04-x64"}
 TAG = r"[A-Za-z0-9:_-]{1,255}"
@@ -109,12 +110,11 @@ def _act(world: World, request: api.Request) -> None:
     if (kind == "power_on") == (droplet["status"] == "active"):
         raise api.Answer(422, {"id": "unprocessable_entity", "message": f"Droplet is {droplet['status']}"})
     if kind == "power_on":
-        droplet["ipv4Address"] = droplet["ipv4AddressPrivate"] = instances.resume(world, droplet["id"])
-        droplet["status"] = "active"
+        address = instances.resume(world, droplet["id"])
+        world.edit("droplets", droplet["id"], ipv4Address=address, ipv4AddressPrivate=address, status="active")
     else:
         instances.stop(world, droplet["id"], hard=kind == "power_off")
-        droplet["status"] = "off"
-    world.put("droplets", droplet["id"], droplet)
+        world.edit("droplets", droplet["id"], status="off")
     raise api.Answer(201, {"action": {"id": world.number(), "status": "in-progress", "type": kind}})
 
 
@@ -157,6 +157,11 @@ ROUTES: dict[str, api.Route] = {
     r"GET /v1/oauth/token/info": lambda world, _: {"scopes": world.fault("scopes") or ["read", "write"]},
     r"GET /v2/regions": lambda _world, _request: {
         "regions": [{"slug": slug, "sizes": sorted(sizes)} for slug, sizes in REGIONS.items()]
+    },
+    r"GET /v2/sizes": lambda _world, _request: {
+        "sizes": [{"slug": slug, "price_monthly": price} for slug, price in PRICES.items()],
+        "links": {},
+        "meta": {"total": len(PRICES)},
     },
     r"GET /v2/droplets": _listed,
     r"GET /v2/droplets/(\d+)": lambda world, request: {"droplet": _droplet(world, request)},

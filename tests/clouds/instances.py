@@ -65,6 +65,11 @@ def put(world: World, id: str, archive: bytes) -> None:  # noqa: A002
     docker(os.environ[DAEMON], "cp", "--archive", "-", f"{_container(world, id)}:/", stdin=archive)
 
 
+def run(world: World, id: str, script: str) -> None:  # noqa: A002
+    """Run a script as root on a running instance, past SSH, as its console does."""
+    _docker("exec", _container(world, id), "sh", "-c", script)
+
+
 def lead(world: World, id: str, address: str) -> None:  # noqa: A002
     """Have a further address lead to a running instance, until it is switched off."""
     _docker("exec", _container(world, id), "ip", "address", "replace", f"{address}/16", "dev", "eth0")

@@ -58,6 +58,10 @@ class World:
         files = sorted((self.folder / kind).glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
         return [json.loads(file.read_text()) for file in files]
 
+    def edit(self, kind: str, id: str, **facts: Any) -> None:  # noqa: A002
+        """Have someone change a resource by hand."""
+        self.put(kind, id, {**(self.get(kind, id) or {}), **facts})
+
     def drop(self, kind: str, id: str) -> None:  # noqa: A002
         (self.folder / kind / f"{id.replace('/', '%')}.json").unlink(missing_ok=True)
 

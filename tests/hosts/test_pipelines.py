@@ -11,44 +11,19 @@ import pytest
 
 from tests.cli_runner import Ran
 from tests.container_hosts import ContainerHost
-from tests.forges import OURS, Forge, GitHub, GitLab, serve
+from tests.forges import OURS, GitHub, GitLab, serve
+from tests.hosts.checkout import Checkout
 from tests.hosts.shop import Shop, options
 
 FIRST = "    prod-1:\n"
 SECOND = "    prod-2:\n      provider: none\n      options: {url: 'tcp://192.0.2.2:2376'}\n"
-PROJECT = "name: mctl\nruntime: python\nbackend:\n  url: file://{}\n"
-
-
-class Checkout:
-    """A repository's checkout in a pipeline: a project with stacks of daemons known by their URLs."""
-
-    def __init__(self, folder: Path, forge: Forge) -> None:
-        self.forge, self.shop = forge, Shop(folder)
-        self.folder = folder / "checkout"
-        self.folder.mkdir(parents=True)
-        (folder / "state").mkdir()
-        (self.folder / "Pulumi.yaml").write_text(PROJECT.format(folder / "state"))
-        self.shop.folder = self.folder
-
-    def make(self, stack: str, machine: str, *how: str) -> None:
-        how = how or ("-d", "none", "--url", "tcp://192.0.2.1:2376")
-        made = self.shop.mctl("create", machine, "--stack", stack, *how)
-        assert made.code == 0, made.err
-
-    def change(self, stack: str, before: str, after: str) -> None:
-        file = self.folder / f"Pulumi.{stack}.yaml"
-        assert before in file.read_text()
-        file.write_text(file.read_text().replace(before, after))
-
-    def ci(self, what: str, request: int | None = None, *, fork: bool = False) -> Ran:
-        return self.shop.mctl("ci", what, variables=self.forge.job(self.folder, request, fork=fork))
 
 
 @pytest.fixture(params=[GitHub, GitLab], ids=["GitHub", "GitLab"], scope="module")
 def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """Three stacks, one machine each."""
     with serve(request.param()) as forge:
-        made = Checkout(tmp_path_factory.mktemp("pipeline"), forge)
+        made = Checkout(Shop(tmp_path_factory.mktemp("pipeline")), forge)
         for stack in ("prod", "staging"):
             made.make(stack, f"{stack}-1")
         yield made
@@ -94,6 +69,20 @@ def test_a_request_gets_one_comment_edited_in_place_and_its_merge_does_what_that
     assert (done.code, done.out) == (0, "Stack prod is what it declares\n"), done.err
     assert checkout.shop.mctl("url", "prod-2").out == "tcp://192.0.2.3:2376\n"
     assert [each["by"] for each in kept.comments] == ["someone", OURS]
+
+
+def test_a_stack_that_a_request_adds_is_refused_where_it_can_mean_nothing(checkout: Checkout) -> None:
+    kept = checkout.forge.repository
+    kept.files[10] = ["Pulumi.new.yaml"]
+    kept.comments, before = [], kept.comments
+    checkout.file("new").write_text("config:\n  mctl:machines:\n    new-1: {provider: nine}\n")
+    ran = checkout.ci("preview", 10)
+    checkout.file("new").unlink()
+    (comment,) = kept.of_ours()
+    kept.comments = before
+    assert ran.code == 1
+    assert "**new** could not be previewed" in comment
+    assert f"{checkout.file('new')}: unknown provider 'nine'" in comment
 
 
 def test_a_fork_gets_no_secrets_and_is_told_so(checkout: Checkout) -> None:
@@ -144,7 +133,7 @@ def test_drift_is_one_issue_that_is_closed_when_there_is_none(checkout: Checkout
 
 def test_a_host_is_changed_on_merge_by_the_plan_of_its_preview(tmp_path: Path, host: ContainerHost) -> None:
     with serve(GitHub()) as forge:
-        checkout = Checkout(tmp_path, forge)
+        checkout = Checkout(Shop(tmp_path), forge)
         checkout.make("web", "web-1", *options(host))
         checkout.change("web", "provider: generic\n", "provider: generic\n      engine: {labels: [tier=web]}\n")
         kept = forge.repository

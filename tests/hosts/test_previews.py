@@ -124,14 +124,23 @@ def test_what_was_changed_on_the_host_is_drift_and_mended_as_it_says(shop: Shop,
     assert shop.mctl("check", "box").code == 0
 
 
-def test_another_host_key_is_told(shop: Shop, host: ContainerHost) -> None:
+def test_another_host_key_is_told_and_taken_once_it_is_declared(shop: Shop, host: ContainerHost) -> None:
     swap = "cd /etc/ssh; mv ssh_host_ed25519_key kept; mv ssh_host_ed25519_key.pub kept.pub"
     host.exec(f"{swap}; ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key; systemctl restart ssh")
     try:
         ran = shop.mctl("check", "box")
+        assert ran.code == 1
+        assert ran.out.endswith(
+            "box  FAILED  Host key         it is not the one that was pinned\n"
+            "                              mend: if nobody is in between, declare the new one as ssh_host_key, "
+            "then: mctl up box\n"
+        )
+        new = " ".join(host.exec("cat /etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
+        with declared(shop, host.host_key, new):
+            ran = shop.mctl("up", "box")
+            assert ran.code == 0, ran.err
+            assert shop.mctl("check", "box").code == 0
     finally:
         host.exec(
             "cd /etc/ssh; mv kept ssh_host_ed25519_key; mv kept.pub ssh_host_ed25519_key.pub; systemctl restart ssh"
         )
-    assert ran.code == 1
-    assert "box  FAILED  Host key         it is not the one that was pinned\n" in ran.out

@@ -6,7 +6,7 @@ one table of the stand-in clouds in tests/. Nothing here imports pulumi or a clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from importlib import import_module
@@ -35,6 +35,7 @@ __all__ = [
     "Identity",
     "Orphan",
     "Power",
+    "Prices",
     "Vm",
     "bounded",
     "flag",
@@ -189,6 +190,19 @@ class About:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prices:
+    """How a provider's own API tells prices of VMs.
+
+    declared, made: what the price goes by, such as the size, of a driver's args and of the VM's outputs in the stack
+    state. ask: gives US dollars a month for each, and leaves out what it has no price of.
+    """
+
+    declared: Callable[[Any], str]
+    made: Callable[[Mapping[str, Any]], str]
+    ask: Callable[[Collection[str]], Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Driver:
     """One provider.
 
@@ -206,7 +220,7 @@ class Driver:
     option `spot_fallback` allows to do without where there is none. account: says who one is there, where, and
     which permissions or quotas are missing. policy: the least permissions, in the provider's own notation. orphans:
     lists what bears these tags, in an order in which it can be deleted. find: gives the address of an instance that
-    is there, by its id; raises NotFoundError.
+    is there, by its id; raises NotFoundError. prices: where its API tells any.
     """
 
     name: str
@@ -227,12 +241,18 @@ class Driver:
     policy: str = ""
     orphans: Callable[[Any, Mapping[str, str]], Iterator[Orphan]] | None = None
     find: Callable[[Any, str], str] | None = None
+    prices: Prices | None = None
     about: About | None = None
 
     @property
     def has_zones(self) -> bool:
         """Tell whether its machines are in one zone of several."""
         return any(declared.name == "zone" for declared in fields(self.args))
+
+    @property
+    def switches(self) -> bool:
+        """Tell whether its machines can be switched on and off."""
+        return self.declares_power or self.power is not None
 
 
 def bounded(opts: pulumi.ResourceOptions, **more: Any) -> pulumi.ResourceOptions:

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_digitalocean as digitalocean
 
 from infra.components import firewall, ownership
-from infra.components.drivers import About, Driver, Identity, Vm, bounded, digitalocean_api, option
+from infra.components.drivers import About, Driver, Identity, Prices, Vm, bounded, digitalocean_api, option
 from infra.components.engine_scripts.configure import PORT
 from infra.machine import MachineSpec
 
@@ -122,5 +122,10 @@ DRIVER = Driver(
     policy=digitalocean_api.POLICY,
     orphans=digitalocean_api.orphans,
     find=digitalocean_api.find,
+    prices=Prices(
+        declared=lambda args: str(args.size),
+        made=lambda droplet: str(droplet.get("size")),
+        ask=digitalocean_api.prices,
+    ),
     about=ABOUT,
 )

@@ -1,4 +1,4 @@
-"""What is asked of DigitalOcean's API outside an `up`: power, whose account it is, and what was left behind.
+"""What is asked of DigitalOcean's API outside an `up`: power, prices, whose account it is, and what was left behind.
 
 Source: https://docs.digitalocean.com/reference/api/
 """
@@ -6,7 +6,7 @@ Source: https://docs.digitalocean.com/reference/api/
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -195,3 +195,12 @@ def find(_args: DigitalOceanArgs, instance_id: str) -> str:
     client = _client()
     droplet = _asked(lambda: client.droplets.get(int(instance_id)))["droplet"]
     return next((str(v4["ip_address"]) for v4 in droplet["networks"]["v4"] if v4["type"] == "public"), "")
+
+
+def prices(sizes: Collection[str]) -> dict[str, float]:
+    """Give what Droplets of these sizes cost each month, backups not counted.
+
+    https://docs.digitalocean.com/reference/api/digitalocean/#tag/Sizes
+    """
+    listed = _every(_client().sizes.list, "sizes")
+    return {size["slug"]: float(size["price_monthly"]) for size in listed if size["slug"] in sizes}

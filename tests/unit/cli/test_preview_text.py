@@ -45,18 +45,84 @@ def test_values_are_shown_where_they_are_asked_for() -> None:
     assert "web-vm  (ami)\n       ami:\n       -   ami-1\n       +   ami-2\n" in said
 
 
+DRIFTED = Preview(
+    "prod",
+    (
+        Touched(
+            *("web", "replace", "replaces the VM (its data is lost)", (VM,)),
+            (Drift("web-vm", "aws:ec2/instance:Instance", "ami: ami-2 -> ami-1"),),
+        ),
+        Touched("db", "", "", (), (Drift("db", "host", "daemon.json: it was changed", "mctl provision db"),)),
+    ),
+    mend="mctl refresh prod, then mctl up prod",
+)
+
+
 def test_drift_says_what_differs_and_what_mends_it() -> None:
-    drift = (
-        Drift("web-vm", "aws:ec2/instance:Instance", "gone"),
-        Drift("web", "host", "daemon.json differs", "mctl provision web"),
+    assert preview_text.text([DRIFTED, Preview("dev", (), 1)], diff=False) == (
+        "STACK   MACHINE          WHAT HAPPENS\n"
+        "prod    web         +-   replaces the VM (its data is lost)\n"
+        "  ?  aws:ec2/instance:Instance web-vm: ami: ami-2 -> ami-1\n"
+        "  +- replace  aws:ec2/instance:Instance web-vm  (ami)\n"
+        "prod    db          ?    drifted\n"
+        "  ?  host db: daemon.json: it was changed (mend: mctl provision db)\n"
+        "  mend: mctl refresh prod, then mctl up prod\n"
+        "dev     1 machine        unchanged\n"
     )
-    said = preview_text.text([Preview("prod", (Touched("web", "", "", (), drift),))], diff=False)
-    assert said == (
-        "STACK   MACHINE        WHAT HAPPENS\n"
-        "prod    web       ?    drifted\n"
-        "  ?  aws:ec2/instance:Instance web-vm: gone\n"
-        "  ?  host web: daemon.json differs (mend: mctl provision web)\n"
+
+
+def test_an_issue_about_drift_says_what_differs_and_what_mends_it() -> None:
+    assert preview_text.markdown([DRIFTED], diff=False) == (
+        "### 1 of 1 stack would change\n\n"
+        "| Stack | Machine | | What happens | Because of |\n"
+        "|---|---|---|---|---|\n"
+        "| prod | web | +- | replaces the VM (its data is lost) | ami |\n"
+        "| prod | db | ? | drifted | daemon.json: it was changed |\n\n"
+        "To mend it: prod: `mctl refresh prod, then mctl up prod`\n\n"
+        "<details><summary>prod / web</summary>\n\n"
+        "```\n?  aws:ec2/instance:Instance web-vm: ami: ami-2 -> ami-1\n"
+        "+- replace  aws:ec2/instance:Instance web-vm  (ami)\n```\n\n</details>\n"
+        "<details><summary>prod / db</summary>\n\n"
+        "```\n?  host db: daemon.json: it was changed (mend: mctl provision db)\n```\n\n</details>\n"
     )
+
+
+PRICED = Preview(
+    "prod",
+    (
+        Touched("api", "create", "makes the machine", (), price=12),
+        Touched("web", "replace", "replaces the VM (its data is lost)", (VM,), price=-1234.5),
+        Touched("db", "update", "in place", (CONFIGURE,)),
+    ),
+)
+
+
+def test_prices_are_told_of_each_machine_where_they_are_known_and_in_total() -> None:
+    assert preview_text.text([PRICED, Preview("dev", (), 1)], diff=False) == (
+        "STACK   MACHINE          WHAT HAPPENS\n"
+        "prod    api         +    makes the machine, +$12.00/month\n"
+        "prod    web         +-   replaces the VM (its data is lost), -$1,234.50/month\n"
+        "  +- replace  aws:ec2/instance:Instance web-vm  (ami)\n"
+        "prod    db          ~    in place\n"
+        "  ~  update   command:remote:Command web-configure  (stdin)\n"
+        "dev     1 machine        unchanged\n"
+        "Price, as far as it is known: -$1,222.50/month\n"
+    )
+    said = preview_text.markdown([PRICED, Preview("dev", (), 1)], diff=False)
+    assert (
+        "| prod | api | + | makes the machine, +$12.00/month |  |\n"
+        "| prod | web | +- | replaces the VM (its data is lost), -$1,234.50/month | ami |\n"
+        "| prod | db | ~ | in place | stdin |\n\n"
+        "Price, as far as it is known: -$1,222.50/month\n\n"
+        "Unchanged: dev: 1 machine\n\n"
+    ) in said
+
+
+def test_the_json_has_prices_and_no_more_of_a_resource_than_what_differs() -> None:
+    before = Change("api-vm", "vm", "delete", (), before={"user_data": "long"})
+    plain = Preview("prod", (*PRICED.machines, Touched("x", "", "", (before,)))).to_json()
+    assert (plain["price"], [machine["price"] for machine in plain["machines"]]) == (-1222.5, [12, -1234.5, None, None])
+    assert set(plain["machines"][3]["resources"][0]) == {"resource", "kind", "op", "why", "replaces", "differences"}
 
 
 def test_a_comment_has_a_table_then_errors_then_folded_details() -> None:

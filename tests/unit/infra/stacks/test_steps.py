@@ -55,7 +55,33 @@ def test_drift_names_what_is_gone_and_what_differs() -> None:
     assert steps.drift(step("refresh", before, None)) == Drift("web-vm", "t", "gone")
     after = {"running": False, "size": "s", "__meta": 2, "key": SECRET, "rules": ["0.0.0.0/0"]}
     assert steps.drift(step("refresh", before, after)) == Drift(
-        "web-vm", "t", 'rules: nothing -> [ "0.0.0.0/0" ]; running: true -> false'
+        "web-vm", "t", "rules: +0.0.0.0/0; running: true -> false"
     )
     assert steps.drift(step("refresh", before, {**before, "__meta": 3})) is None
     assert steps.drift(step("update", before, after)) is None
+
+
+def test_drift_in_a_list_or_a_mapping_names_the_parts_that_differ() -> None:
+    ours = {"port": "22", "from": ["203.0.113.7/32"]}
+    by_hand = {"port": "22", "from": ["0.0.0.0/0"]}
+    before = {
+        "rules": [ours],
+        "metadata": {"tokens": "required", "hops": 1},
+        "address": "192.0.2.7",
+        "keys": ["a", "b"],
+    }
+    after = {"rules": [ours, by_hand], "metadata": {"tokens": "optional", "hops": 1}, "address": "", "keys": ["b", "a"]}
+    assert steps.drift(step("refresh", before, after)) == Drift(
+        "web-vm",
+        "t",
+        "address: 192.0.2.7 -> nothing; "
+        'keys: ["a", "b"] -> ["b", "a"]; '
+        "metadata.tokens: required -> optional; "
+        'rules: +{"port": "22", "from": ["0.0.0.0/0"]}',
+    )
+
+
+def test_drift_of_a_secret_or_a_long_value_is_not_spelled_out() -> None:
+    other = {**SECRET, "ciphertext": "[other]"}
+    found = steps.drift(step("refresh", {"key": SECRET, "text": ""}, {"key": other, "text": "x" * 200}))
+    assert found == Drift("web-vm", "t", f"key: [secret] -> [secret]; text: nothing -> {'x' * 159}…")
