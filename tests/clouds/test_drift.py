@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -137,6 +138,21 @@ def test_a_daemon_json_that_was_replaced_is_written_anew(shop: Shop) -> None:
     assert shop.mctl("provision", "web").code == 0
 
 
+def test_an_engine_that_was_replaced_is_told_and_taken_over(world: World, shop: Shop) -> None:
+    ours = shop.inspect("web")["engine_version"]
+    other = re.sub(r"\d(?=\D*$)", lambda digit: str(9 - int(digit[0])), ours)  # as long as ours
+    pattern = ours.replace(".", "[.]")
+    swap = f"sed -i 's/{pattern}/{other}/g' /usr/sbin/dockerd; systemctl restart docker"
+    instances.run(world, droplet(world), swap)
+    assert drift(shop) == (
+        f"{HEAD}"
+        "web     web       ?    drifted\n"
+        f"  ?  host web: Engine version: {other}, and {ours} was installed (mend: mctl provision web)\n"
+    )
+    assert shop.mctl("provision", "web").code == 0
+    assert shop.inspect("web")["engine_version"] == other
+
+
 def test_a_host_key_that_was_changed_is_told_and_never_trusted(world: World, shop: Shop) -> None:
     instances.run(world, droplet(world), NEW_HOST_KEY)
     try:
@@ -170,7 +186,7 @@ def test_a_machine_that_was_switched_off_is_started_as_it_says(world: World, sho
 def test_a_machine_that_was_deleted_is_made_again(world: World, shop: Shop) -> None:
     lost = droplet(world)
     StandInSide(CLOUD, world).lose()
-    assert drift(shop) == (
+    expected = (
         f"{HEAD}"
         "web     web       +    makes the machine, +$12.00/month\n"
         f"  ?  {DROPLET}: gone\n"
@@ -183,6 +199,8 @@ def test_a_machine_that_was_deleted_is_made_again(world: World, shop: Shop) -> N
         f"{REFRESH_AND_UP}"
         "Price, as far as it is known: +$12.00/month\n"
     )
+    # What waits for the Droplet alone is planned side by side, in no order of its own.
+    assert sorted(drift(shop).splitlines()) == sorted(expected.splitlines())
     refresh_and_up(shop)
     assert droplet(world) != lost
     assert shop.docker("--context", "web", "version", "--format", "{{.Server.Version}}")
