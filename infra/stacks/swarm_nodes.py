@@ -126,6 +126,7 @@ def retire(folder: Path, stack: str, names: Sequence[str], *, force: bool, again
     try:
         if lost or not manager:
             manager = manager_of(stack, others)
+            _refuse_locked(folder, stack, manager)
             _run(manager, "alone", report)
         _run(manager, "retire", report, of=" ".join(names))
         _lead_away(folder, stack, names, manager.name)
@@ -185,6 +186,20 @@ def _loses_quorum(found: Sequence[Node], going: Sequence[str]) -> bool:
     counting = [node for node in found if node.role == MANAGER and node.reachability]
     left = [node for node in counting if node.machine not in going]
     return sum(node.reachability == "reachable" for node in left) <= len(left) // 2
+
+
+def _refuse_locked(folder: Path, stack: str, manager: Record) -> None:
+    """Leave a manager that needs a key as it is: Docker takes no key for a Swarm that is to go on with one alone.
+
+    It would answer that the Swarm is encrypted, and be in none until its next restart.
+    """
+    swarm = project.swarm(folder, stack)
+    if swarm and swarm.autolock:
+        raise HostError(
+            f'with autolock no manager can go on alone, and machine "{manager.name}" waits for the others',
+            machine=manager.name,
+            mend="mctl start those that are down; where they are lost, remove the whole Swarm and create it again",
+        )
 
 
 def _lead_away(folder: Path, stack: str, names: Sequence[str], manager: str) -> None:

@@ -10,9 +10,14 @@ remotes() {
   done
 }
 
+# What is left of another Swarm goes; but a manager stays: it may be the last that has what this one knows.
 join() {
   refuse_live_restore
-  [ "$(settled_state)" = inactive ] || local_docker swarm leave --force >>"$log" || :
+  case "$(settled_state)" in
+    active) return ;;
+    inactive) ;;
+    *) local_docker swarm leave >>"$log" || return 1 ;;
+  esac
   printf '{"ListenAddr":"0.0.0.0:2377","AdvertiseAddr":"%s","RemoteAddrs":[%s],"JoinToken":"%s"}' \
     "$advertise" "$(remotes)" "$token" | post /swarm/join
 }

@@ -129,6 +129,15 @@ def test_a_swarm_that_has_lost_its_quorum_lets_machines_go_where_that_is_forced(
     assert records.names() == ["web-1", "web-2", "web-4", "web-5"]
 
 
+def test_a_manager_that_needs_a_key_is_not_made_to_go_on_alone(cluster: Cluster, folder: Path) -> None:
+    project.declare_swarm(folder, "web", SwarmSpec(autolock=True))
+    cluster.down = {"web-2", "web-3"}
+    ran = in_process("rm", "-f", "web-3")
+    assert (ran.code, ran.out) == (0, "Successfully removed web-3\n")
+    assert 'with autolock no manager can go on alone, and machine "web-1" waits for the others: mctl start ' in ran.err
+    assert (cluster.asked, records.names()) == ([], ["web-1", "web-2", "web-4", "web-5"])
+
+
 def test_a_machine_goes_where_that_is_forced_and_no_manager_is_left_to_be_told(cluster: Cluster) -> None:
     cluster.down = set(MANAGERS)
     ran = in_process("rm", "-f", "web-1")
