@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")  # ssh(
 ACCEPT_NEW = "accept-new"
 # The order of preference where a host has several: what our own machines have comes first.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+REFUSED_WAITS = (0.2, 0.4, 0.8, 1.6, 0)  # seconds after each try: an SSH server that starts again listens within these
 RSA = "rsa-sha2-512,rsa-sha2-256,ssh-rsa"
 
 
@@ -163,13 +165,18 @@ def _ssh(
     login_there = ["-p", str(login.port), f"{login.user}@{login.host}", command]
     if not shutil.which("ssh"):
         raise PreCreateError("there is no ssh program on PATH", machine=login.machine, mend="install openssh-client")
-    return subprocess.run(
-        ["ssh", "-F", "none", *as_arguments(options), *login_there],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    for wait in REFUSED_WAITS:
+        tried = subprocess.run(
+            ["ssh", "-F", "none", *as_arguments(options), *login_there],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if tried.returncode != SSH_FAILED or "connection refused" not in tried.stderr.lower():
+            break
+        time.sleep(wait)
+    return tried
 
 
 @contextmanager
