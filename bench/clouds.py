@@ -23,8 +23,8 @@ from tests.hosts.shop import Shop
 AT_ONCE = "azure", ("VirtualNetwork", "PublicIPAddress", "NetworkSecurityGroup")
 LATENCY = 0.5  # seconds that a call of a plugin takes, so that those at once can be told from one after the other
 MANY, MANY_AT = 10, "digitalocean"
-# Nearer to what a cloud takes: with less, what counts is how fast ten hosts boot on this computer, which in a cloud they
-# do not: that alone keeps two processors busy all along.
+# Nearer to what a cloud takes: with less, what counts is how fast ten hosts boot on this computer, which in a cloud
+# they do not: that alone keeps two processors busy all along.
 MANY_LATENCY = 4.0
 LIMIT = 3.0  # times what one machine takes
 CLOSED = ("--allow-cidr", "203.0.113.0/24")
