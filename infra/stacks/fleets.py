@@ -77,11 +77,7 @@ def declare(spec: MachineSpec, count: int, stack: str, report: Report, swarm: Sw
 def scale(name: str, present: int) -> Fleet:
     """Say what it takes for a group to have so many machines, writing nothing. Raises NotFoundError, UsageError."""
     folder, stack, group = find(name)
-    scaled = replace(group, count=group.count_for(present))
-    _refuse_taken(folder, stack, scaled, group)
-    kept = scaled.all_members()
-    gone = [machine for machine in group.all_members() if machine not in kept]
-    return Fleet(folder, stack, (), records.in_order(gone))
+    return Fleet(folder, stack, (), _gone(folder, stack, group, present))
 
 
 def apply_scale(name: str, present: int, report: Report, *, force: bool = False, again: str = "") -> Fleet:
@@ -91,7 +87,7 @@ def apply_scale(name: str, present: int, report: Report, *, force: bool = False,
     declared, where the others of the Swarm would lose their quorum.
     """
     folder, stack, group = find(name)
-    gone = scale(name, present).gone
+    gone = _gone(folder, stack, group, present)
     nodes = [record.name for record in swarm_nodes.members(folder, stack)]
     leaving = [machine for machine in gone if machine in nodes]
     if leaving and project.machines(folder, stack).keys() - set(gone):
@@ -237,6 +233,14 @@ def _recorded(folder: Path) -> dict[str, set[str]]:
 def _highest_made(folder: Path, stack: str, group: Group) -> int:
     """Give the highest number of a group's machines that its first stack has: none of them moves to another."""
     return max([group.number(name) or 0 for name in records.of_stack(stack, str(folder))], default=0)
+
+
+def _gone(folder: Path, stack: str, group: Group, present: int) -> list[str]:
+    """List what goes where a group has so many machines, in natural order. Raises NameTakenError."""
+    scaled = replace(group, count=group.count_for(present))
+    _refuse_taken(folder, stack, scaled, group)
+    kept = scaled.all_members()
+    return records.in_order(machine for machine in group.all_members() if machine not in kept)
 
 
 def _refuse_taken(folder: Path, stack: str, group: Group, known: Group | None) -> None:

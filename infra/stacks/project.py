@@ -74,7 +74,7 @@ def stack_exists(project: Path, stack: str) -> bool:
 
 def machines(project: Path, stack: str) -> dict[str, Any]:
     """Read the machines that a stack declares, by name. Raises UsageError for a file that can't be read."""
-    return _expand(project, stack, _config(project, stack))
+    return _expand(project, stack, settings(project, stack))
 
 
 def providers(project: Path, stack: str) -> dict[str, str]:
@@ -87,7 +87,7 @@ def providers(project: Path, stack: str) -> dict[str, str]:
 def groups(project: Path, stack: str) -> dict[str, Group]:
     """Read the groups that a stack declares, by name. Raises UsageError."""
     with named(project, stack):
-        return read_groups(_config(project, stack).get(GROUPS))
+        return read_groups(settings(project, stack).get(GROUPS))
 
 
 def group_of(project: Path, stack: str, machine: str) -> Group | None:
@@ -97,7 +97,7 @@ def group_of(project: Path, stack: str, machine: str) -> Group | None:
 
 def fleet_of(project: Path, stack: str) -> str:
     """Give the stack that a stack is a part of, or its own name."""
-    return str(_config(project, stack).get(PART_OF) or stack)
+    return str(settings(project, stack).get(PART_OF) or stack)
 
 
 def parts(project: Path, fleet: str) -> list[str]:
@@ -232,7 +232,7 @@ def set_secrets_provider(project: Path, provider: str) -> None:
 
 def owner(project: Path, stack: str) -> str:
     """Give the id that a stack kept when its state was moved, or nothing."""
-    return str(_config(project, stack).get(OWNER) or "")
+    return str(settings(project, stack).get(OWNER) or "")
 
 
 def read_text(project: Path, stack: str) -> str:
@@ -281,7 +281,7 @@ def withdraw(project: Path, stack: str, machine: str) -> None:
 
 def swarm(project: Path, stack: str) -> SwarmSpec | None:
     """Read the Swarm that a stack declares. Raises UsageError for what can't mean anything."""
-    return SwarmSpec.from_config(_config(project, stack).get(SWARM))
+    return SwarmSpec.from_config(settings(project, stack).get(SWARM))
 
 
 def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
@@ -292,7 +292,7 @@ def declare_swarm(project: Path, stack: str, spec: SwarmSpec) -> None:
 
 def authority(project: Path, stack: str) -> AuthoritySpec:
     """Read which generations of the stack's authority count. Raises UsageError for what can't mean anything."""
-    return AuthoritySpec.from_config(_config(project, stack).get(AUTHORITY))
+    return AuthoritySpec.from_config(settings(project, stack).get(AUTHORITY))
 
 
 def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
@@ -307,7 +307,7 @@ def declare_authority(project: Path, stack: str, spec: AuthoritySpec) -> None:
 
 def settings(project: Path, stack: str) -> dict[str, Any]:
     """Read the whole config of a stack as plain values; secrets are in it as the engine wrote them."""
-    return _config(project, stack)
+    return whole(project, stack).get("config") or {}
 
 
 def settings_in(text: str) -> dict[str, Any]:
@@ -363,10 +363,6 @@ def file_of(project: Path, stack: str) -> Path:
 def _fleet(project: Path, stack: str) -> dict[str, None]:
     """Give the stacks whose files tell of a stack's machines: a part has what its fleet has."""
     return dict.fromkeys((fleet_of(project, stack), stack))
-
-
-def _config(project: Path, stack: str) -> dict[str, Any]:
-    return read_plain(file_of(project, stack)).get("config") or {}
 
 
 def _expand(project: Path, stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
