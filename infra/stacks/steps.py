@@ -71,10 +71,10 @@ def change(step: Any) -> Change | None:
     op = _op(step)
     if op not in OPS:
         return None
-    why = tuple(step.diffs or ())
+    why, replaces = (tuple(sorted(names or ())) for names in (step.diffs, step.keys))  # the engine keeps no order
     differing = tuple(_differences(step, why)) if op in ("update", "replace") else ()
     before = _part(step.old, "outputs")
-    return Change(step.urn.rpartition("::")[2], step.type, op, why, tuple(step.keys or ()), differing, before)
+    return Change(step.urn.rpartition("::")[2], step.type, op, why, replaces, differing, before)
 
 
 def drift(step: Any) -> Drift | None:

@@ -26,6 +26,15 @@ def test_a_replacement_says_what_it_is_necessary_for() -> None:
     assert found.reasons == ("ami",)
 
 
+def test_what_makes_a_change_necessary_is_told_in_one_order() -> None:
+    names = ["ipAddresses", "dnsNames"]
+    old, new = dict.fromkeys(names, "a"), dict.fromkeys(names, "b")
+    found = [steps.change(step("replace", old, new, diffs=told, keys=told)) for told in (names, names[::-1])]
+    assert found[0] == found[1]
+    assert found[0]
+    assert (found[0].why, found[0].replaces) == (("dnsNames", "ipAddresses"),) * 2
+
+
 def test_what_stays_and_the_parts_of_a_replacement_are_no_changes() -> None:
     for op in ("same", "refresh", "read", "create-replacement", "delete-replaced"):
         assert steps.change(step(op, {"a": "b"}, {"a": "c"})) is None
@@ -37,8 +46,8 @@ def test_secrets_stay_masked_and_unknown_values_are_named() -> None:
     found = steps.change(step("update", old, new, diffs=["connection", "address", "list[1]"]))
     assert found
     assert found.differences == (
-        Difference("connection", ("~ [secret]",)),
         Difference("address", ("- 192.0.2.7", "+ (not known yet)")),
+        Difference("connection", ("~ [secret]",)),
         Difference("list", ("-   }", "+   },", "+   2")),
     )
 
