@@ -23,9 +23,6 @@ from tests.hosts.shop import Shop
 AT_ONCE = "azure", ("VirtualNetwork", "PublicIPAddress", "NetworkSecurityGroup")
 LATENCY = 0.5  # seconds that a call of a plugin takes, so that those at once can be told from one after the other
 MANY, MANY_AT = 10, "digitalocean"
-# Nearer to what a cloud takes: with less, what counts is how fast ten hosts boot on this computer, which in a cloud
-# they do not: that alone keeps two processors busy all along.
-MANY_LATENCY = 4.0
 LIMIT = 3.0  # times what one machine takes
 CLOSED = ("--allow-cidr", "203.0.113.0/24")
 
@@ -77,7 +74,7 @@ def _print_many(cloud: Cloud, folder: Path) -> float:
     """
     with site.opened(cloud, folder / "worlds", folder / "shops" / "many") as (world, shop):
         world.set_fault("limit", MANY)
-        world.set_fault("latency", MANY_LATENCY)
+        world.set_fault("latency", LATENCY)
         _create(shop, cloud, "first")
         _ran(shop, "rm", "-y", "first")
         one = _create(shop, cloud, "one")
@@ -85,7 +82,7 @@ def _print_many(cloud: Cloud, folder: Path) -> float:
         many = _create(shop, cloud, "web", "--count", str(MANY))
         assert len(world.every(cloud.instances)) == MANY
     print(f"clouds: {MANY} machines at {cloud.provider} {many:.1f} s, one {one:.1f} s", end="")
-    print(f"; ratio {many / one:.2f} x, limit {LIMIT:.0f} x; a call of the plugin takes {MANY_LATENCY:.0f} s")
+    print(f"; ratio {many / one:.2f} x, limit {LIMIT:.0f} x; a call of the plugin takes {LATENCY} s")
     return many / one
 
 
