@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from cli import preview_text, side_by_side
 from cli.output import as_json, say
 from cli.progress import naming, progress
 from infra.errors import Interrupted, MctlError, NotFoundError, RecordError, UsageError
-from infra.stacks import fleets, lookup
+from infra.stacks import fleets, lookup, served_plugins
 from infra.stacks.previews import Preview
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _look(names: Sequence[str], look: Look, *, alone: bool) -> list[tuple[Previe
     lone = len(order) == 1
     groups = [[name] for name in stacks.values()]
     if groups:
-        with progress(live=lone) as report:
+        with progress(live=lone) as report, nullcontext() if lone else served_plugins.shared():
             found |= dict(side_by_side.run(groups, partial(_one, look, lone=lone), report))
     failure = found[order[0]]
     if lone and alone and isinstance(failure, MctlError):

@@ -22,6 +22,7 @@ from typing import Any, cast
 import grpc
 from google.protobuf import empty_pb2
 
+from infra.plugins import SHARED
 from infra.plugins.protocol import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 from infra.plugins.wire import Properties, from_struct, to_struct
 
@@ -127,10 +128,11 @@ async def _nothing() -> None:
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Translate the engine's gRPC calls."""
 
-    def __init__(self, plugin: Plugin, engine: engine_pb2_grpc.EngineStub | None) -> None:
-        """Answer for `plugin`; `engine` takes log lines, None drops them."""
+    def __init__(self, plugin: Plugin, engine: engine_pb2_grpc.EngineStub | None, *, shared: bool = False) -> None:
+        """Answer for `plugin`; `engine` takes log lines, None drops them. shared: one's Cancel is not for all."""
         self._plugin = plugin
         self._engine = engine
+        self._shared = shared
         self._running: set[asyncio.Task[Any]] = set()
         self._cancelled = False
 
@@ -182,6 +184,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Leave to the engine's older way of connecting."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Handshake is not implemented")
+
+    async def Attach(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Let an engine in that did not start this plugin."""
+        return empty_pb2.Empty()
 
     async def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Take any provider config as it is."""
@@ -310,6 +316,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Cancel what runs and what still comes, and wait until it has cleaned up."""
+        if self._shared:
+            return empty_pb2.Empty()
         self._cancelled = True
         running = list(self._running)
         for task in running:
@@ -335,13 +343,13 @@ def diff_response(diff: Diff) -> Any:
     return response
 
 
-async def _serve(plugin: Plugin, engine_address: str | None) -> None:
+async def _serve(plugin: Plugin, engine_address: str | None, *, shared: bool) -> None:
     options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)]
     engine = None
     if engine_address:
         engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(engine_address, options=options))
     server = grpc.aio.server(options=options)
-    servicer = Servicer(plugin, engine)
+    servicer = Servicer(plugin, engine, shared=shared)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -371,6 +379,9 @@ async def _orphaned(engine: int, stop: asyncio.Event) -> None:
 
 
 def serve(plugin: Plugin) -> None:
-    """Serve until the engine ends this process. Arguments: the engine's address, then flags, which are ignored."""
+    """Serve until the engine ends this process. Arguments: the engine's address, then flags, which are ignored.
+
+    SHARED in place of an address: serve all engines that attach themselves, until who started this ends it.
+    """
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    asyncio.run(_serve(plugin, addresses[0] if addresses else None))
+    asyncio.run(_serve(plugin, addresses[0] if addresses else None, shared=SHARED in sys.argv[1:]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import infra
 from infra.errors import UsageError
 from infra.stacks import project
-from infra.stacks.yaml_files import nearest, read
+from infra.stacks.yaml_files import nearest, read_plain
 
 NEARLY = 0.85
 PROGRAM = "__main__.py"
@@ -41,7 +41,7 @@ def refuse_other_program(folder: Path, stack: str) -> None:
 
     Raises UsageError.
     """
-    main = folder / str(read(folder / "Pulumi.yaml").get("main") or ".")
+    main = folder / str(read_plain(folder / "Pulumi.yaml").get("main") or ".")
     file = main if main.suffix == ".py" else main / PROGRAM
     if file.is_file() and _statements(file) != _statements(Path(infra.__file__).with_name(PROGRAM)):
         raise UsageError(

@@ -55,7 +55,7 @@ def find_project() -> Path:
     for folder in map(Path, around()):
         file = folder / "Pulumi.yaml"
         if file.is_file():
-            settings = read(file)
+            settings = read_plain(file)
             if settings.get("name") in (PROJECT, None):
                 _check(file, settings)
                 return folder
@@ -209,7 +209,7 @@ def place(project: Path, stack: str, setting: Sequence[str]) -> str:
 
 def backend(project: Path) -> str:
     """Give the URL of the backend that the project itself names, or nothing."""
-    return str((read(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")
+    return str((read_plain(project / "Pulumi.yaml").get("backend") or {}).get("url") or "")
 
 
 def set_backend(project: Path, url: str) -> None:
@@ -219,9 +219,9 @@ def set_backend(project: Path, url: str) -> None:
 
 def secrets_provider(project: Path, stack: str) -> str:
     """Give what encrypts a stack's secrets, a new one's as the project has it; nothing for a passphrase."""
-    settings = read(file_of(project, stack))
+    settings = read_plain(file_of(project, stack))
     if not SECRETS & set(settings):
-        settings = read(project / "Pulumi.yaml")
+        settings = read_plain(project / "Pulumi.yaml")
     return str(settings.get(PROVIDER) or "").removeprefix(BY_PASSPHRASE)
 
 
@@ -255,7 +255,7 @@ def take_over(project: Path, stack: str, text: str, config: Mapping[str, Any]) -
 
 def is_ours_alone(project: Path, stack: str) -> bool:
     """Tell whether a stack's file holds nothing but machines and what opens its secrets."""
-    settings = read(file_of(project, stack))
+    settings = read_plain(file_of(project, stack))
     others = (key for key in settings.get("config") or {} if not key.startswith(SSH_KEY))
     return set(settings) <= SECRETS | {"config"} and set(others) <= OUR_KEYS
 

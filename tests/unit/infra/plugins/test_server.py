@@ -196,6 +196,15 @@ def test_cancel_stops_what_runs_and_waits_for_its_clean_up(servicer: Servicer, t
     assert asyncio.run(scenario()) is grpc.StatusCode.CANCELLED
 
 
+def test_where_engines_share_a_plugin_one_that_cancels_stops_no_other(thing: Thing) -> None:
+    async def scenario() -> None:
+        shared = Servicer(Plugin(version="1.2.3", resources={TOKEN: thing}, configure={}), None, shared=True)
+        await shared.Cancel(empty_pb2.Empty(), Context())
+        assert list((await shared.Diff(message("Diff", {"urn": URN, "id": "id-1"}), Context())).replaces) == ["size"]
+
+    asyncio.run(scenario())
+
+
 def test_an_operation_that_was_under_way_to_here_when_the_engine_cancelled_is_not_begun(
     servicer: Servicer, thing: Thing
 ) -> None:

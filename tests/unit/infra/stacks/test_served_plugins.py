@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 
 from infra.stacks import downloads, served_plugins
 
@@ -123,6 +128,35 @@ def test_starter_of_a_python_that_moved_is_renewed(place: Place) -> None:
     place.file("tls").write_text(right.replace(sys.executable, "/gone/python"))
     assert place.ensure() == ["tls ours", "command ours"]
     assert place.file("tls").read_text() == right
+
+
+def test_engines_share_ours_while_they_only_look(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCTL_HOME", str(place.home.parent))
+    monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", "aws:1")
+    place.ensure()
+    with served_plugins.shared():
+        first, *ours = os.environ["PULUMI_DEBUG_PROVIDERS"].split(",")
+        assert (first, [each.partition(":")[0] for each in ours]) == ("aws:1", ["tls", "command"])
+        for each in ours:
+            with grpc.insecure_channel(f"127.0.0.1:{each.partition(':')[2]}") as channel:
+                stub: Any = provider_pb2_grpc.ResourceProviderStub(channel)
+                stub.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"), timeout=20)
+                name, about = each.partition(":")[0], stub.GetPluginInfo(empty_pb2.Empty(), timeout=20)
+                assert about.version == served_plugins.look(name, place.home).version
+    assert os.environ["PULUMI_DEBUG_PROVIDERS"] == "aws:1"
+    for each in ours:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(each.partition(":")[2])))
+
+
+def test_official_plugins_are_not_stood_in_for(
+    place: Place, site: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCTL_HOME", str(place.home.parent))
+    monkeypatch.delenv("PULUMI_DEBUG_PROVIDERS", raising=False)
+    assert place.ensure() == ["tls official", "command official"]
+    with served_plugins.shared():
+        assert not os.environ["PULUMI_DEBUG_PROVIDERS"]
 
 
 def test_look_changes_nothing(place: Place) -> None:
