@@ -27,8 +27,8 @@ SOCKET = f"unix://{RUN}/docker.sock"
 START_SECONDS = 60
 SUITE = "bookworm"
 PACKAGES = "systemd-sysv,dbus,openssh-server,sudo,ca-certificates,iproute2,netbase,procps"
-# With lists and packages of Docker warm in apt's cache, as in the image of our own VMs, and without what a container
-# has no use for: consoles, disks and kernel modules cost a fifth of the time that systemd takes.
+# With lists and packages of Docker warm in apt's cache, as in the image of our own VMs, and without what systemd does
+# for consoles, disks and kernel modules, which a container has not: many are started at once.
 CUSTOMIZE = """\
 set -eu
 chroot "$1" apt-get install -y -qq --no-install-recommends --download-only docker.io iptables ca-certificates cloud-init
