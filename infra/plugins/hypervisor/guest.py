@@ -45,8 +45,12 @@ FIRST_BOOT = """\
 set -eu
 seed=/run/mctl-seed
 mkdir -p "$seed"
-modprobe -q isofs
-mount -t iso9660 -o ro,mode=0400 /dev/vdb "$seed"
+tries=0
+until modprobe isofs && mount -t iso9660 -o ro,mode=0400 /dev/vdb "$seed"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 20 ]
+    sleep 0.5
+done
 instance=$(cat "$seed/mctl_instance")
 done=/var/lib/mctl/instance
 if [ "$(cat $done 2>/dev/null || true)" != "$instance" ]; then
@@ -85,6 +89,7 @@ ConditionPathExists=/dev/vdb
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/lib/mctl/first-boot
+StandardError=journal+console
 
 [Install]
 WantedBy=sysinit.target
