@@ -26,7 +26,7 @@ LENGTH = 16
 
 def digest(folder: Path, stack: str, changes: Sequence[Change]) -> str:
     """Tell changes from others: by what is done to each resource and why, and by how their machines are declared."""
-    done = sorted([change.resource, change.kind, change.op, sorted(change.why)] for change in changes)
+    done = sorted([change.resource, change.kind, change.op, change.why] for change in changes)
     declared = project.machines(folder, stack)
     touched = {name: entry for name, entry in declared.items() if name in effects.of(changes, declared)}
     files = {

@@ -149,9 +149,7 @@ def test_engines_share_ours_while_they_only_look(place: Place, monkeypatch: pyte
             socket.create_connection(("127.0.0.1", int(each.partition(":")[2])))
 
 
-def test_official_plugins_are_not_stood_in_for(
-    place: Place, site: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_official_plugins_are_not_stood_in_for(place: Place, site: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCTL_HOME", str(place.home.parent))
     monkeypatch.delenv("PULUMI_DEBUG_PROVIDERS", raising=False)
     assert place.ensure() == ["tls official", "command official"]
